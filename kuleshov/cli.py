@@ -1,0 +1,287 @@
+"""The command line. Every command only reads its arguments, calls its stage and prints.
+
+Exit codes: 0 fine, 1 findings (samples that fail the check, no sample made), 2 usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from kuleshov.errors import KuleshovError, UsageError
+from kuleshov.progress import Progress
+
+app = typer.Typer(
+    help="Self-supervised reinforcement learning for Video LLMs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+Data = Annotated[Path, typer.Argument(metavar="OUT", help="Folder that `kuleshov make` wrote.")]
+Config = Annotated[Path | None, typer.Option("--config", help="Recipe (YAML); flags win over it.")]
+
+
+@app.command()
+def make(
+    videos: Annotated[Path, typer.Argument(help="Folder of videos, read recursively.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")],
+    task: Annotated[
+        list[str] | None, typer.Option(help="Task to make; repeat for several.")
+    ] = None,
+    setting: Annotated[str | None, typer.Option(help="default or paper.")] = None,
+    per_video: Annotated[int | None, typer.Option(help="Samples per video and task.")] = None,
+    held_out: Annotated[float | None, typer.Option(help="Share of videos held out.")] = None,
+    config: Config = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; change no sample.")] = None,
+) -> None:
+    """Make pretext-task samples from a folder of videos.
+
+    Example: kuleshov make videos -o samples --task jigsaw --per-video 2
+    """
+    from kuleshov.recipe import load
+    from kuleshov.synthesize import MakeConfig
+    from kuleshov.synthesize import make as run
+
+    changes: dict[str, Any] = {
+        "tasks": None if task is None else {name: {} for name in task},
+        "setting": setting,
+        "per_video": per_video,
+        "held_out": held_out,
+        "seed": seed,
+        "workers": workers,
+    }
+    with _bars() as progress:
+        summary = run(videos, output, load(config, "make", MakeConfig, changes), progress)
+    table = _table("task", "train", "held out")
+    for name, count in summary["tasks"].items():
+        table.add_row(name, str(count["train"]), str(count["held_out"]))
+    out.print(table)
+    out.print(f"{summary['samples']} samples and {summary['skips']} skips in {output}")
+    if not summary["samples"]:
+        err.print(f"no sample was made; {output / 'skips.jsonl'} says why")
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(data: Data) -> None:
+    """Check a sample set: true answers earn 1, samples and media are sound, what floors there are.
+
+    Example: kuleshov check samples
+    """
+    from kuleshov.audit import audit
+
+    findings = audit(data)
+    table = _table("task", "samples", "chance", "best constant", "which is")
+    for floor in findings.floors:
+        figures = f"{floor.chance:.3f}", f"{floor.best_constant:.3f}"
+        table.add_row(floor.task, str(floor.samples), *figures, floor.constant)
+    out.print(table)
+    for error in findings.errors:
+        err.print(f"error: {error}", markup=False)
+    out.print(f"{len(findings.errors)} errors")
+    if findings.errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def view(
+    data: Data,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Page to write.")] = None,
+    count: Annotated[int, typer.Option(help="Samples of each task to show.")] = 4,
+) -> None:
+    """Write a page that shows samples as a model sees them.
+
+    Example: kuleshov view samples -o samples.html
+    """
+    from kuleshov.dataset import load_samples, videos_root
+    from kuleshov.report.gallery import Pick, gallery
+    from kuleshov.report.page import write_page
+
+    samples = load_samples(data)
+    page = output or data / "view.html"
+    tasks = sorted({sample.task for sample in samples})
+    picks = [
+        Pick(sample, sample.split.replace("_", " "))
+        for task in tasks
+        for sample in [s for s in samples if s.task == task][:count]
+    ]
+    write_page(page, f"Samples in {data.name}", [gallery(picks, videos_root(data), "Samples")])
+    out.print(str(page))
+
+
+@app.command()
+def train(
+    data: Data,
+    model: Annotated[str, typer.Option(help="Name or path of a Hugging Face Video LLM.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder.")],
+    config: Config = None,
+    seed: Annotated[int | None, typer.Option(help="Of the order and the rollouts.")] = None,
+) -> None:
+    """Train a model on a sample set: an optional cold start, then GRPO.
+
+    Example: kuleshov train samples --model Qwen/Qwen3-VL-2B-Instruct -o runs/first
+    """
+    from kuleshov.recipe import load
+    from kuleshov.train.config import TrainConfig
+
+    settings = load(config, "train", TrainConfig, {"seed": seed})
+    with _training():
+        from kuleshov.train.pipeline import train as run
+
+        with _bars() as progress:
+            trained = run(data, model, output, settings, progress)
+    out.print(str(trained))
+
+
+@app.command("eval")
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Name or path of a Hugging Face Video LLM.")],
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder.")],
+    config: Config = None,
+) -> None:
+    """Ask a model the held-out questions, with the video and without.
+
+    Example: kuleshov eval runs/first/model samples -o runs/first-eval
+    """
+    from kuleshov.evaluate.config import EvalConfig
+    from kuleshov.recipe import load
+
+    settings = load(config, "eval", EvalConfig, {})
+    with _training():
+        from kuleshov.evaluate.runner import evaluate as run
+
+        with _bars() as progress:
+            results = run(model, data, output, settings, progress)
+    table = _table("task", "condition", "items", "mean reward", "no answer")
+    for key in sorted({(r.task, r.condition) for r in results}):
+        here = [r for r in results if (r.task, r.condition) == key]
+        mean = sum(r.score for r in here) / len(here)
+        failed = sum(not r.parsed for r in here) / len(here)
+        table.add_row(*key, str(len(here)), f"{mean:.3f}", f"{failed:.1%}")
+    out.print(table)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, first to last.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="PAGE", help="Page to write.")],
+) -> None:
+    """Write one page that compares two evaluations, with the training between them.
+
+    Example: kuleshov report runs/base-eval runs/first runs/first-eval -o report.html
+    """
+    from kuleshov.report.build import build
+
+    build(runs, output)
+    out.print(str(output))
+
+
+@app.command()
+def demo(
+    videos: Annotated[Path | None, typer.Argument(help="Your own folder of videos.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder.")] = Path("runs/demo"),
+    config: Config = None,
+) -> None:
+    """Run the whole way on small settings and write a report.
+
+    Example: kuleshov demo
+    """
+    from kuleshov.recipe import packaged
+
+    recipe = config or packaged("demo.yaml")
+    out.print(f"settings of {recipe}:\n{recipe.read_text(encoding='utf-8')}", markup=False)
+    with _training():
+        from kuleshov.demo import demo as run
+
+        with _bars() as progress:
+            page = run(recipe, output, videos, progress)
+    out.print(str(page.resolve()), soft_wrap=True)
+
+
+@app.command()
+def doctor() -> None:
+    """Print decoder, codecs, torch, GPU and versions.
+
+    Example: kuleshov doctor
+    """
+    from kuleshov.environment import doctor as look
+
+    table = _table("what", "found")
+    table.columns[1].justify = "left"
+    for name, value in look().items():
+        table.add_row(name, str(value))
+    out.print(table)
+
+
+def main() -> None:
+    """The entry point: errors that were raised on purpose are one line, without a traceback."""
+    try:
+        app(standalone_mode=True)
+    except KuleshovError as error:
+        err.print(f"kuleshov: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="right" if i else "left")
+    return table
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    """Progress as a bar for each stage."""
+    columns = (
+        TextColumn("{task.description:<16}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=err) as bars:
+        shown: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in shown or bars.tasks[shown[what]].finished:
+                shown[what] = bars.add_task(what, total=total)
+            bars.update(shown[what], completed=done, total=total)
+
+        yield progress
+
+
+@contextmanager
+def _training() -> Iterator[None]:
+    """Import what needs torch with a clear error if it is missing, and without chatter."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        import datasets
+        import transformers
+        import trl
+    except ImportError as error:
+        raise UsageError(
+            f"this command needs {error.name}, which is not installed; "
+            "pip install 'kuleshov[train]'"
+        ) from error
+    del trl
+    # TRL 1.16 uses names that transformers 5.23 is about to rename; nothing a user can act on.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
+    yield

@@ -1,0 +1,44 @@
+"""The errors that kuleshov raises, sorted by who can act.
+
+    KuleshovError
+    ├── UsageError            (ValueError)    you: change the command, the recipe or the arguments
+    ├── UnreadableVideoError  (OSError)       nobody: the file holds no video we can decode
+    └── MissingVideoError     (RuntimeError)  whoever wrote the trainer: the model is blind
+
+Every message says what was got, what is allowed and what to do. The command line prints a
+KuleshovError as one line, without a traceback. An `UnreadableVideoError` becomes a `Skip` when
+a folder is read, so that one bad file never stops the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class KuleshovError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class UsageError(KuleshovError, ValueError):
+    """What was asked for cannot be done as asked."""
+
+
+class UnreadableVideoError(KuleshovError, OSError):
+    """A file holds no video that can be decoded, or not the frame that was asked for."""
+
+
+class MissingVideoError(KuleshovError, RuntimeError):
+    """Video tokens reached the model without the features that belong to them."""
+
+
+def unknown_name(what: str, got: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that is not in a registry: the nearest known name and all of them.
+
+    >>> print(unknown_name("task", "jigzaw", ["jigsaw", "masked"]))
+    unknown task 'jigzaw'; did you mean 'jigsaw'? Known: jigsaw, masked
+    """
+    known = sorted(known)
+    near = get_close_matches(got, known, n=1)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    return UsageError(f"unknown {what} {got!r};{hint} Known: {', '.join(known)}")

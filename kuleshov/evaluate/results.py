@@ -1,0 +1,100 @@
+"""The one schema of all results: item x condition x repeat, a JSON line each.
+
+RUN/
+  results.jsonl     a line for each answer
+  config.yaml       as resolved
+  environment.json  versions, the model, the sample set
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kuleshov.errors import UsageError
+from kuleshov.sample import Json, Sample
+from kuleshov.tasks import task_of
+
+
+@dataclass(frozen=True)
+class Result:
+    """One answer of one model.
+
+    Args:
+        sample: id of the sample.
+        task: name of the task.
+        video: id of the video that decides the split; statistics resample by it.
+        condition: "full" or the name of a control.
+        repeat: 0 for the only answer.
+        completion: what the model wrote.
+        answer: the parsed answer, None if there was none.
+        score: reward of the completion, in [0, 1]; 0 for none.
+        num_frames: frames the model was shown.
+        num_tokens: tokens of the prompt, vision included.
+    """
+
+    sample: str
+    task: str
+    video: str
+    condition: str
+    repeat: int
+    completion: str
+    answer: Json
+    score: float
+    num_frames: int
+    num_tokens: int
+
+    @property
+    def parsed(self) -> bool:
+        return self.answer is not None
+
+
+def load_results(run: Path) -> list[Result]:
+    """The results of an evaluation run; of a line that was written twice, the last.
+
+    A line that a kill cut short is left out: its item is simply not done.
+
+    Raises:
+        UsageError: the folder holds none.
+    """
+    path = run / "results.jsonl"
+    if not path.is_file():
+        raise UsageError(
+            f"{run} holds no results; make them with `kuleshov eval MODEL OUT -o {run}`"
+        )
+    rows: dict[tuple[str, str, int], Result] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            result = Result(**json.loads(line))
+        except json.JSONDecodeError:
+            continue
+        rows[result.sample, result.condition, result.repeat] = result
+    return list(rows.values())
+
+
+def append_results(run: Path, results: Iterable[Result]) -> None:
+    with (run / "results.jsonl").open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(asdict(result)) + "\n" for result in results)
+
+
+def best_constant(samples: Sequence[Sample]) -> tuple[float, Json]:
+    """(mean reward, answer) of the best single answer to all samples of a task.
+
+    A model that has learned nothing but the set's statistics earns at least this much.
+    """
+    task = task_of(samples[0])
+    best, best_answer = 0.0, None
+    for candidate in task.candidates(samples):
+        total = sum(task.grade(candidate, sample.answer)["total"] for sample in samples) / len(
+            samples
+        )
+        if total > best:
+            best, best_answer = total, candidate
+    return best, best_answer
+
+
+def chance(samples: Sequence[Sample]) -> float:
+    """Mean reward of answers drawn from the task's prior."""
+    return sum(sample.chance for sample in samples) / len(samples)

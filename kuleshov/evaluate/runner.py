@@ -1,0 +1,126 @@
+"""Run a model on a sample set, under each condition, and write down what it said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kuleshov.dataset import load_samples, replace_text, videos_root
+from kuleshov.edits import control
+from kuleshov.environment import versions
+from kuleshov.errors import UsageError
+from kuleshov.evaluate.config import EvalConfig
+from kuleshov.evaluate.results import Result, append_results, load_results
+from kuleshov.media import Renderer
+from kuleshov.progress import Progress
+from kuleshov.recipe import to_yaml
+from kuleshov.sample import Sample
+from kuleshov.tasks import score
+from kuleshov.train.encode import Encoder, batch, vision_tokens
+from kuleshov.train.guard import guard
+from kuleshov.train.pipeline import fingerprint, load_model, weights_hash
+
+
+def evaluate(
+    model: str, data: Path, run: Path, config: EvalConfig, progress: Progress = lambda *_: None
+) -> list[Result]:
+    """Greedy answers of a model to every sample of a split, under every condition.
+
+    Args:
+        model: name or path for `from_pretrained`.
+        data: the folder that `kuleshov make` wrote.
+        run: the run folder; items that are there already are not run again.
+        config: the settings.
+        progress: told of every batch.
+
+    Raises:
+        UsageError: no samples, or a run folder that holds another model's results.
+    """
+    samples = load_samples(data, config.split)
+    if not samples:
+        raise UsageError(f"{data} has no samples in its {config.split} split")
+    run.mkdir(parents=True, exist_ok=True)
+    record = {
+        "model": model,
+        "weights": weights_hash(model),
+        "data": str(data.resolve()),
+        "samples": fingerprint(samples),
+    }
+    _same_run(run, record)
+    replace_text(run / "environment.json", json.dumps({**record, "versions": versions()}, indent=2))
+    replace_text(run / "config.yaml", to_yaml(config))
+    done = {(r.sample, r.condition) for r in load_results(run)} if _has_results(run) else set()
+    todo = [
+        (sample, condition)
+        for condition in config.conditions
+        for sample in samples
+        if (sample.id, condition) not in done
+    ]
+    # Prompts of like length share a batch; items are independent, so the order is free.
+    todo.sort(key=lambda item: (item[1], item[0].task, item[0].id))
+    loaded, processor = load_model(model)
+    loaded.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    guard(loaded)
+    encoder = Encoder(processor, Renderer(videos_root(data)))
+    progress("evaluating", 0, len(todo))
+    for start in range(0, len(todo), config.batch_size):
+        part = todo[start : start + config.batch_size]
+        append_results(run, _answers(loaded, encoder, part, config))
+        progress("evaluating", start + len(part), len(todo))
+    return load_results(run)
+
+
+@torch.no_grad()
+def _answers(
+    model: Any, encoder: Encoder, items: list[tuple[Sample, str]], config: EvalConfig
+) -> list[Result]:
+    tokenizer = encoder.processor.tokenizer
+    encoded = [encoder(control(sample, condition)) for sample, condition in items]
+    inputs = {k: v.to(model.device) for k, v in batch(encoded, tokenizer.pad_token_id).items()}
+    output = model.generate(
+        **inputs,
+        do_sample=False,
+        max_new_tokens=config.max_completion_tokens,
+        pad_token_id=tokenizer.pad_token_id,
+        suppress_tokens=vision_tokens(model.config),
+    )
+    written = output[:, inputs["input_ids"].size(1) :]
+    texts = tokenizer.batch_decode(written, skip_special_tokens=True)
+    results = []
+    for (sample, condition), prompt, text in zip(items, encoded, texts, strict=True):
+        reward = score(sample, text)
+        results.append(
+            Result(
+                sample=sample.id,
+                task=sample.task,
+                video=sample.video_ids[0],
+                condition=condition,
+                repeat=0,
+                completion=text,
+                answer=reward.answer,
+                score=reward.total,
+                num_frames=sum(len(item.frames) for item in sample.media),
+                num_tokens=len(prompt.input_ids),
+            )
+        )
+    return results
+
+
+def _has_results(run: Path) -> bool:
+    return (run / "results.jsonl").is_file()
+
+
+def _same_run(run: Path, record: dict[str, str]) -> None:
+    path = run / "environment.json"
+    if not (path.is_file() and _has_results(run)):
+        return
+    there = json.loads(path.read_text(encoding="utf-8"))
+    for key, value in record.items():
+        if there.get(key) != value:
+            raise UsageError(
+                f"{run} holds results with {key} = {there.get(key)}, not {value}; give another "
+                "run folder with -o, or remove this one"
+            )

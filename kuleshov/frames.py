@@ -1,0 +1,229 @@
+"""Decoding: the one module that imports PyAV.
+
+What "the frame at t seconds" means: the frame on screen at that presentation time, that is, the
+last one whose timestamp is not after t.
+
+    pts      3.70      3.73      3.77            3.90     end 3.93
+    screen   [ frame 0 ][ frame 1 ][    frame 2   ][ frame 3 ]
+                              ^ t = 3.75 shows frame 1
+
+So nothing here counts frames or multiplies by a frame rate, and variable frame rate, edit lists
+and start offsets come out right. Where a file holds several video streams, FFmpeg's default one
+is used (`av_find_best_stream`: what ffplay shows). Packets that cannot be decoded are passed
+over; what the decoder gives on both sides of them is kept.
+
+Correct first: frames are decoded from the start of the file up to the last one that is wanted.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from kuleshov.errors import UnreadableVideoError
+from kuleshov.sample import Pixels
+
+# The same pixels on every machine: no SIMD shortcuts that round differently.
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INT
+# A time that was computed, or read back from JSON, may miss its frame's timestamp by a rounding
+# error; no video has frames this close together.
+_TOLERANCE = 1e-6
+
+
+class StreamInfo(NamedTuple):
+    """What decoding a whole file shows of it; times in seconds, sizes in display pixels."""
+
+    start: float
+    end: float
+    num_frames: int
+    width: int
+    height: int
+    codec: str
+
+
+def scan(path: Path) -> StreamInfo:
+    """Decode a file from end to end and report what is really there.
+
+    Headers are not believed: they claim frames that a truncated file no longer holds.
+
+    Raises:
+        UnreadableVideoError: no frame can be decoded; the message says why.
+    """
+    with _open(path) as (container, stream):
+        first: VideoFrame | None = None
+        times: list[float] = []
+        last_duration = 0.0
+        for time, frame in _in_order(container, stream):
+            first = first or frame
+            times.append(time)
+            last_duration = _duration(frame)
+        if first is None:
+            raise UnreadableVideoError(f"{path.name}: no frame of the video stream can be decoded")
+        if not last_duration:
+            rate = float(stream.average_rate or 0)
+            gaps = len(times) - 1
+            mean_gap = (times[-1] - times[0]) / gaps if gaps else 0.0
+            last_duration = mean_gap or (1 / rate if rate else 1 / 25)
+        width, height = _display_size(first, stream)
+        return StreamInfo(
+            start=times[0],
+            end=times[-1] + last_duration,
+            num_frames=len(times),
+            width=width,
+            height=height,
+            codec=stream.codec_context.codec.canonical_name,
+        )
+
+
+def decode(path: Path, seconds: list[float], size: tuple[int, int]) -> Pixels:
+    """The frames on screen at the given times, upright, scaled to `size` by swscale.
+
+    Args:
+        path: the video file.
+        seconds: presentation times, in any order, repeats allowed.
+        size: (height, width) of the result.
+
+    Returns:
+        uint8 array of shape (len(seconds), height, width, 3).
+
+    Raises:
+        UnreadableVideoError: the file cannot be decoded, or a time lies outside of it.
+    """
+    order = sorted(range(len(seconds)), key=lambda i: seconds[i])
+    frames = np.empty((len(seconds), *size, 3), np.uint8)
+    reformatter = VideoReformatter()
+    with _open(path) as (container, stream):
+        current: VideoFrame | None = None
+        start, end = math.nan, math.nan
+        wanted = iter(order)
+        index = next(wanted, None)
+        for time, frame in _in_order(container, stream):
+            if current is None:
+                start = time
+            # All times before this frame appears belong to the one on screen until now.
+            if current is not None and index is not None and seconds[index] < time - _TOLERANCE:
+                pixels = _upright(current, size, reformatter)
+                while index is not None and seconds[index] < time - _TOLERANCE:
+                    frames[index] = pixels
+                    index = next(wanted, None)
+            if index is None:
+                break
+            current, end = frame, time + (_duration(frame) or math.inf)
+        if current is not None and index is not None:
+            pixels = _upright(current, size, reformatter)
+            while index is not None and seconds[index] < end + _TOLERANCE:
+                frames[index] = pixels
+                index = next(wanted, None)
+    first = seconds[order[0]] if order else math.inf
+    if current is None or index is not None or first < start - _TOLERANCE:
+        asked = first if index is None else seconds[index]
+        raise UnreadableVideoError(
+            f"{path.name}: no frame at {asked:.3f} s; the file shows {start:.3f} s to {end:.3f} s. "
+            "Has the file changed since the samples were made?"
+        )
+    return frames
+
+
+def write_video(path: Path, frames: Pixels, fps: int) -> None:
+    """Frames as an H.264 mp4 that every player opens; sides must be even."""
+    temporary = path.with_suffix(".part.mp4")
+    with av.open(str(temporary), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": "18", "preset": "veryfast", "threads": "1"}
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    os.replace(temporary, path)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[Any, VideoStream]]:
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UnreadableVideoError(f"{path.name}: cannot be opened as a video: {reason}") from error
+    with container:
+        stream = container.streams.best("video")
+        if not isinstance(stream, VideoStream):
+            raise UnreadableVideoError(f"{path.name}: has no video stream")
+        # One thread per process: the parallelism is one process per core.
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+def _in_order(container: Any, stream: VideoStream) -> Iterator[tuple[float, VideoFrame]]:
+    """(presentation time, frame) with strictly increasing times."""
+    last = -math.inf
+    for packet in _packets(container, stream):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            continue  # a damaged packet; the decoder goes on with the next one
+        for frame in frames:
+            pts = frame.pts if frame.pts is not None else frame.dts
+            if pts is None or frame.time_base is None:
+                continue
+            time = float(pts * frame.time_base)
+            # Damaged or mis-muxed files step back in time; players drop such frames too.
+            if time > last:
+                last = time
+                yield time, frame
+
+
+def _packets(container: Any, stream: VideoStream) -> Iterator[Any]:
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            return  # the file ends in the middle of a packet
+        if packet is None:
+            return
+        yield packet
+
+
+def _duration(frame: VideoFrame) -> float:
+    """How long the container says that the frame stays, in seconds; 0 where it does not say."""
+    if not frame.duration or frame.time_base is None:
+        return 0.0
+    return float(frame.duration * frame.time_base)
+
+
+def _display_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """(width, height) on screen: square pixels, after rotation."""
+    aspect = stream.sample_aspect_ratio or 1
+    width, height = max(1, round(frame.width * aspect)), frame.height
+    return (height, width) if _quarter_turns(frame) % 2 else (width, height)
+
+
+def _quarter_turns(frame: VideoFrame) -> int:
+    """Counter-clockwise quarter turns that bring the stored picture upright."""
+    return round(frame.rotation / 90) % 4
+
+
+def _upright(frame: VideoFrame, size: tuple[int, int], reformatter: VideoReformatter) -> Pixels:
+    turns = _quarter_turns(frame)
+    height, width = size if turns % 2 == 0 else size[::-1]
+    shrinks = width * height < frame.width * frame.height
+    scaled = reformatter.reformat(
+        frame,
+        width=width,
+        height=height,
+        format="rgb24",
+        interpolation=(Interpolation.AREA if shrinks else Interpolation.BICUBIC) | _EXACT,
+        threads=1,
+    )
+    return np.rot90(scaled.to_ndarray(), turns)

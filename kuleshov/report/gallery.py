@@ -1,0 +1,115 @@
+"""Section: samples as the model saw them, and what it said."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from kuleshov.evaluate.results import Result
+from kuleshov.media import render as render_media
+from kuleshov.report.page import Section, render
+from kuleshov.sample import Pixels, Sample
+from kuleshov.tasks import task_of
+
+_THUMBNAIL = 112  # pixels high; smaller frames are shown as they are, without loss
+
+
+class Pick(NamedTuple):
+    """A sample to show, with the reason and each model's answer to it."""
+
+    sample: Sample
+    why: str
+    answers: tuple[tuple[str, Result], ...] = ()
+
+
+def gallery(picks: Sequence[Pick], root: Path, title: str = "Gallery") -> Section:
+    """Contact sheets of exactly the frames that the model was given.
+
+    Args:
+        picks: the samples to show.
+        root: the folder of videos.
+        title: the section's heading.
+    """
+    return Section(title, render("gallery.html", items=[_item(pick, root) for pick in picks]))
+
+
+def _item(pick: Pick, root: Path) -> dict[str, Any]:
+    sample = pick.sample
+    media = [
+        {
+            "name": f"<video> {number}" if len(sample.media) > 1 else "<video>",
+            "frames": [
+                {
+                    "src": thumbnail(frame),
+                    "source": f"{recipe.source_seconds:.2f}",
+                    "shown": f"{recipe.shown_seconds:.2f}",
+                    "edited": _is_edited(item.edits, index, len(item.frames)),
+                }
+                for index, (frame, recipe) in enumerate(zip(pixels, item.frames, strict=True))
+            ],
+        }
+        for number, (item, pixels) in enumerate(
+            zip(sample.media, render_media(sample, root), strict=True), 1
+        )
+    ]
+    return {
+        "sample": sample,
+        "why": pick.why,
+        "video": sample.provenance["videos"][0]["path"],
+        "media": media,
+        "truth": task_of(sample).write(sample.answer),
+        "answers": pick.answers,
+    }
+
+
+def _is_edited(edits: Sequence[dict[str, Any]], index: int, count: int) -> bool:
+    return any(edit.get("start", 0) <= index < edit.get("stop", count) for edit in edits)
+
+
+def thumbnail(frame: Pixels) -> str:
+    """A frame as a data URL: PNG if it is small, else a JPEG of reduced size."""
+    image = Image.fromarray(frame)
+    buffer = io.BytesIO()
+    if image.height <= _THUMBNAIL:
+        image.save(buffer, "PNG")
+        kind = "png"
+    else:
+        image.thumbnail((4 * _THUMBNAIL, _THUMBNAIL))
+        image.save(buffer, "JPEG", quality=85)
+        kind = "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def choose(
+    samples: Sequence[Sample],
+    before: dict[str, Result],
+    after: dict[str, Result],
+    names: tuple[str, str],
+) -> list[Pick]:
+    """For each task the largest gain, the largest loss and the first two by id, said as such."""
+    picks: list[Pick] = []
+    for task in sorted({sample.task for sample in samples}):
+        here = sorted(
+            (s for s in samples if s.task == task and s.id in before and s.id in after),
+            key=lambda s: s.id,
+        )
+        if not here:
+            continue
+        by_gain = sorted(here, key=lambda s: after[s.id].score - before[s.id].score)
+        wanted = [
+            (by_gain[-1], "largest gain"),
+            (by_gain[0], "largest loss"),
+            *((sample, "one of the first by id") for sample in here[:2]),
+        ]
+        seen: set[str] = set()
+        for sample, why in wanted:
+            if sample.id not in seen:
+                seen.add(sample.id)
+                answers = ((names[0], before[sample.id]), (names[1], after[sample.id]))
+                picks.append(Pick(sample, why, answers))
+    return picks

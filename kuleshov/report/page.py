@@ -1,0 +1,37 @@
+"""A page from its sections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from kuleshov.dataset import replace_text
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("kuleshov.report"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+class Section(NamedTuple):
+    """A part of a page with a heading."""
+
+    title: str
+    body: Markup
+
+
+def render(template: str, **values: Any) -> Markup:
+    """A template of this package, with every value escaped."""
+    return Markup(_TEMPLATES.get_template(template).render(**values))
+
+
+def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(path, render("page.html", title=title, sections=sections))

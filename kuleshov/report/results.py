@@ -1,0 +1,18 @@
+"""Section: did it learn anything that the floors do not explain?"""
+
+from __future__ import annotations
+
+from kuleshov.evaluate.compare import TaskComparison
+from kuleshov.evaluate.statistics import MIN_VIDEOS
+from kuleshov.report.page import Section, render
+
+
+def results(comparisons: dict[str, TaskComparison], names: tuple[str, str]) -> Section:
+    """The table of all tasks.
+
+    Args:
+        comparisons: by task.
+        names: what the first and the second model are called.
+    """
+    body = render("results.html", comparisons=comparisons, names=names, min_videos=MIN_VIDEOS)
+    return Section("Results on held-out videos", body)

@@ -1,0 +1,133 @@
+"""What a pretext task is.
+
+A task makes questions from videos and grades answers to them. It is a frozen dataclass whose
+fields are its knobs, all of them; a sample carries them along, so a sample alone is enough to
+build its task again and grade a completion. To add a task: copy a file, write the abstract
+methods, name it in `tasks/__init__.py`, run the contract test.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Self, final
+
+import numpy as np
+
+from kuleshov.reward import INSTRUCTIONS, extract, wrap
+from kuleshov.sample import Form, Json, MediaItem, Reward, Sample, Skip, Video
+from kuleshov.sampling import fit_size
+
+Donors = Callable[[int], list[Video]]
+"""`donors(n)` gives n other videos of the same split; most tasks ignore it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(ABC):
+    """A pretext task in one of its settings.
+
+    `Task()` is the `default` setting and `Task.paper()` the published one.
+
+    Args:
+        form: how the answer is to be given, see reward.py.
+        min_pixels: least area of a frame (VideoSSR: 128 * 128).
+        max_pixels: largest area of a frame (VideoSSR: 256 * 256).
+        size_multiple: both sides of a frame are a multiple of this, so that the model's
+            processor resizes nothing: 32 for Qwen3-VL (default, ours), 28 for Qwen2.5-VL.
+    """
+
+    name: ClassVar[str]
+
+    form: Form = "tagged"
+    min_pixels: int = 128 * 128
+    max_pixels: int = 256 * 256
+    size_multiple: int = 32
+
+    @classmethod
+    @abstractmethod
+    def paper(cls) -> Self:
+        """The published setting."""
+
+    @abstractmethod
+    def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:
+        """One question about a video, or why there is none."""
+
+    @abstractmethod
+    def guess(self, sample: Sample, rng: np.random.Generator) -> Json:
+        """An answer drawn from the task's own prior for this sample, without looking."""
+
+    @abstractmethod
+    def candidates(self, samples: Sequence[Sample]) -> Iterable[Json]:
+        """The constant answers among which the best one over a set is searched."""
+
+    @abstractmethod
+    def write(self, answer: Json) -> str:
+        """An answer as the prompt asks for it."""
+
+    @abstractmethod
+    def parse(self, text: str, sample: Sample) -> Json:
+        """The one answer of the task's form that a text gives, or None."""
+
+    @abstractmethod
+    def grade(self, answer: Json, truth: Json) -> dict[str, float]:
+        """Named parts of the reward of a parsed answer; "total" is in [0, 1], 1 for the truth."""
+
+    @final
+    def score(self, sample: Sample, completion: str) -> Reward:
+        """What a completion earns: 0 unless it gives exactly one answer of the task's form."""
+        text = extract(completion, sample.form)
+        answer = None if text is None else self.parse(text, sample)
+        if answer is None:
+            return Reward(0.0)
+        parts = self.grade(answer, sample.answer)
+        return Reward(parts.pop("total"), parts, answer)
+
+    @final
+    def completion(self, answer: Json) -> str:
+        """A completion that gives this answer in the task's form."""
+        return wrap(self.write(answer), self.form)
+
+    @final
+    def knobs(self) -> dict[str, Json]:
+        """All fields, as JSON."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
+
+    @final
+    def frame_size(self, video: Video) -> tuple[int, int]:
+        """(height, width) of this video's frames."""
+        return fit_size(
+            video.width,
+            video.height,
+            min_pixels=self.min_pixels,
+            max_pixels=self.max_pixels,
+            multiple=self.size_multiple,
+        )
+
+    @final
+    def sample(
+        self,
+        videos: Sequence[Video],
+        media: Sequence[MediaItem],
+        prompt: str,
+        answer: Json,
+        chance: float,
+    ) -> Sample:
+        """A sample from these videos; id, split and seed are filled in by `synthesize.py`."""
+        return Sample(
+            id="",
+            task=self.name,
+            video_ids=tuple(video.id for video in videos),
+            split="train",
+            media=tuple(media),
+            prompt=f"{prompt} {INSTRUCTIONS[self.form]}",
+            answer=answer,
+            form=self.form,
+            knobs=self.knobs(),
+            seed=0,
+            chance=chance,
+            provenance={"videos": [{"id": video.id, "path": video.path} for video in videos]},
+        )

@@ -1,0 +1,83 @@
+"""The `train` section of a recipe. Imports no torch: a recipe is checked before torch loads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kuleshov.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SFTSettings:
+    """The cold start: supervised steps on true answers. A model that answers needs none.
+
+    Args:
+        steps: optimizer steps; 0 for none.
+        batch_size: samples for each step.
+        learning_rate: peak; decays linearly to 0.
+        warmup_steps: steps in which the rate rises.
+        extra: further arguments of `trl.SFTConfig`.
+    """
+
+    steps: int = 0
+    batch_size: int = 8
+    learning_rate: float = 1e-5
+    warmup_steps: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GRPOSettings:
+    """Group relative policy optimization.
+
+    Args:
+        steps: optimizer steps.
+        prompts_per_step: different prompts for each step.
+        group_size: completions for each prompt (G).
+        micro_batch: completions for each forward and backward pass; None for all at once.
+        learning_rate: peak; decays linearly to 0.
+        beta: weight of the KL term; 0 needs no reference model.
+        temperature: of the rollouts.
+        max_completion_tokens: where a completion is cut.
+        extra: further arguments of `trl.GRPOConfig`.
+    """
+
+    steps: int = 100
+    prompts_per_step: int = 8
+    group_size: int = 8
+    micro_batch: int | None = None
+    learning_rate: float = 1e-6
+    beta: float = 0.0
+    temperature: float = 1.0
+    max_completion_tokens: int = 128
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        completions = self.prompts_per_step * self.group_size
+        if self.group_size < 2:
+            raise UsageError(f"train.grpo: group_size is {self.group_size}; allowed: 2 or more")
+        if self.micro_batch is not None and completions % self.micro_batch:
+            raise UsageError(
+                f"train.grpo: micro_batch is {self.micro_batch}; it must divide prompts_per_step "
+                f"* group_size = {completions}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The `train` section of a recipe.
+
+    Args:
+        seed: of the order of samples and of the rollouts.
+        checkpoint_steps: steps between checkpoints, from which an interrupted run goes on.
+        cache_megabytes: how many rendered frames are kept in memory.
+        sft: the cold start.
+        grpo: the reinforcement learning.
+    """
+
+    seed: int = 0
+    checkpoint_steps: int = 100
+    cache_megabytes: int = 1024
+    sft: SFTSettings = SFTSettings()
+    grpo: GRPOSettings = GRPOSettings()

@@ -1,0 +1,55 @@
+"""A guard that stops a model from running blind.
+
+Stock TRL 1.16 generates with the video and then computes the loss without it: the video tokens
+stay in the prompt as plain embeddings, nothing fails, and training goes on (TRL issue 5373). The
+guard is a hook on the model's forward, so it holds for any trainer and any path to the loss.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from kuleshov.errors import MissingVideoError
+
+
+def guard(model: Any) -> torch.utils.hooks.RemovableHandle:
+    """Make a vision-language model raise when video tokens and features do not match.
+
+    Args:
+        model: a transformers model with `config.video_token_id`, or a PEFT wrapper of one.
+
+    Returns:
+        The handle of the hook; `handle.remove()` takes the guard off.
+
+    Raises (from the model's forward):
+        MissingVideoError: the ids hold video tokens, and no features or another number of them.
+    """
+    core = model.get_base_model() if hasattr(model, "get_base_model") else model
+    token = core.config.video_token_id
+    merge = core.config.vision_config.spatial_merge_size**2
+
+    def check(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        ids = kwargs.get("input_ids", args[0] if args else None)
+        if ids is None:
+            return
+        tokens = int((ids == token).sum())
+        features = 0
+        if kwargs.get("pixel_values_videos") is not None:
+            features = int(kwargs["video_grid_thw"].prod(dim=-1).sum()) // merge
+        elif (encoded := (kwargs.get("mm_encoder_outputs") or {}).get("video")) is not None:
+            # `generate` runs the vision tower by itself and passes on what came out.
+            features = sum(len(video) for video in encoded.pooler_output)
+        if tokens != features:
+            raise MissingVideoError(
+                f"the prompts hold {tokens} video tokens, but features for {features} reach the "
+                "model, so it would not see what it is asked about. Train with "
+                "kuleshov.train.grpo.VideoGRPOTrainer, or pass pixel_values_videos and "
+                "video_grid_thw to the model; if the model wrote video tokens itself, suppress "
+                "them in its generation settings."
+            )
+
+    # The backbone, not the head: TRL's fused LM head calls the backbone directly.
+    backbone: torch.nn.Module = core.base_model
+    return backbone.register_forward_pre_hook(check, with_kwargs=True)
