@@ -45,10 +45,15 @@ def audit(out: Path, num_rendered: int = 20) -> Findings:
     """
     samples = load_samples(out)
     root = videos_root(out)
-    errors = [error for sample in samples for error in _sample_errors(sample)]
+    errors = []
+    sound: dict[str, list[Sample]] = {}
+    for sample in samples:
+        found = _sample_errors(sample)
+        errors.extend(found)
+        if not found:
+            sound.setdefault(sample.task, []).append(sample)
     floors = []
-    for task in sorted({sample.task for sample in samples}):
-        here = [sample for sample in samples if sample.task == task]
+    for task, here in sorted(sound.items()):
         for sample in here[:num_rendered]:
             errors.extend(_media_errors(sample, root))
         floors.append(_floor(task, here))

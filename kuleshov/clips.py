@@ -107,13 +107,14 @@ KINDS: dict[str, Callable[[Canvas, float], None]] = {
 """What happens, as a function of progress in [0, 1]."""
 
 
-def clip(seed: int, index: int, kind: str | None = None) -> Pixels:
-    """One clip: uint8 array of shape (SECONDS * FPS, SIZE, SIZE, 3).
+def clip(seed: int, index: int, kind: str | None = None, seconds: float = SECONDS) -> Pixels:
+    """One clip: uint8 array of shape (seconds * FPS, SIZE, SIZE, 3).
 
     Args:
         seed: of the collection.
         index: of the clip in it.
         kind: a name in `KINDS`; drawn if None.
+        seconds: how long.
     """
     rng = rng_for("clip", seed, index)
     drawn = sorted(KINDS)[rng.integers(len(KINDS))]
@@ -122,7 +123,7 @@ def clip(seed: int, index: int, kind: str | None = None) -> Pixels:
     drift = rng.uniform(-8, 8, size=2)
     begin, end = rng.uniform(0, 0.1), rng.uniform(0.9, 1)
     look = int(rng.integers(2**32))
-    num_frames = round(SECONDS * FPS)
+    num_frames = round(seconds * FPS)
     frames = []
     for i in range(num_frames):
         u = i / (num_frames - 1)
@@ -139,6 +140,7 @@ def write_clips(
     count: int,
     seed: int,
     kind: str | None = None,
+    seconds: float = SECONDS,
     progress: Progress = lambda *_: None,
 ) -> None:
     """Write `count` clips as mp4 files; those that are there already are left alone."""
@@ -147,7 +149,7 @@ def write_clips(
         progress("making clips", index + 1, count)
         path = folder / f"clip-{index:04}.mp4"
         if not path.exists():
-            write_video(path, clip(seed, index, kind), FPS)
+            write_video(path, clip(seed, index, kind, seconds), FPS)
 
 
 def _backdrop(rng: np.random.Generator) -> Pixels:

@@ -60,29 +60,16 @@ def scan(path: Path) -> StreamInfo:
         UnreadableVideoError: no frame can be decoded; the message says why.
     """
     with _open(path) as (container, stream):
-        first: VideoFrame | None = None
-        times: list[float] = []
-        last_duration = 0.0
-        for time, frame in _in_order(container, stream):
-            first = first or frame
-            times.append(time)
-            last_duration = _duration(frame)
-        if first is None:
+        start, end, num_frames = math.nan, math.nan, 0
+        for appears, disappears, frame in _on_screen(container, stream):
+            if not num_frames:
+                start, (width, height) = appears, _display_size(frame, stream)
+            end = disappears
+            num_frames += 1
+        if not num_frames:
             raise UnreadableVideoError(f"{path.name}: no frame of the video stream can be decoded")
-        if not last_duration:
-            rate = float(stream.average_rate or 0)
-            gaps = len(times) - 1
-            mean_gap = (times[-1] - times[0]) / gaps if gaps else 0.0
-            last_duration = mean_gap or (1 / rate if rate else 1 / 25)
-        width, height = _display_size(first, stream)
-        return StreamInfo(
-            start=times[0],
-            end=times[-1] + last_duration,
-            num_frames=len(times),
-            width=width,
-            height=height,
-            codec=stream.codec_context.codec.canonical_name,
-        )
+        codec = stream.codec_context.codec.canonical_name
+        return StreamInfo(start, end, num_frames, width, height, codec)
 
 
 def decode(path: Path, seconds: list[float], size: tuple[int, int]) -> Pixels:
@@ -99,37 +86,24 @@ def decode(path: Path, seconds: list[float], size: tuple[int, int]) -> Pixels:
     Raises:
         UnreadableVideoError: the file cannot be decoded, or a time lies outside of it.
     """
-    order = sorted(range(len(seconds)), key=lambda i: seconds[i])
     frames = np.empty((len(seconds), *size, 3), np.uint8)
+    waiting = sorted(range(len(seconds)), key=lambda i: seconds[i], reverse=True)
+    start, end = math.inf, math.nan
     reformatter = VideoReformatter()
     with _open(path) as (container, stream):
-        current: VideoFrame | None = None
-        start, end = math.nan, math.nan
-        wanted = iter(order)
-        index = next(wanted, None)
-        for time, frame in _in_order(container, stream):
-            if current is None:
-                start = time
-            # All times before this frame appears belong to the one on screen until now.
-            if current is not None and index is not None and seconds[index] < time - _TOLERANCE:
-                pixels = _upright(current, size, reformatter)
-                while index is not None and seconds[index] < time - _TOLERANCE:
-                    frames[index] = pixels
-                    index = next(wanted, None)
-            if index is None:
+        for appears, disappears, frame in _on_screen(container, stream):
+            start, end = min(start, appears), disappears
+            here = []
+            while waiting and start - _TOLERANCE <= seconds[waiting[-1]] < disappears - _TOLERANCE:
+                here.append(waiting.pop())
+            if here:
+                frames[here] = _upright(frame, size, reformatter)
+            if not waiting or seconds[waiting[-1]] < start - _TOLERANCE:
                 break
-            current, end = frame, time + (_duration(frame) or math.inf)
-        if current is not None and index is not None:
-            pixels = _upright(current, size, reformatter)
-            while index is not None and seconds[index] < end + _TOLERANCE:
-                frames[index] = pixels
-                index = next(wanted, None)
-    first = seconds[order[0]] if order else math.inf
-    if current is None or index is not None or first < start - _TOLERANCE:
-        asked = first if index is None else seconds[index]
+    if waiting:
         raise UnreadableVideoError(
-            f"{path.name}: no frame at {asked:.3f} s; the file shows {start:.3f} s to {end:.3f} s. "
-            "Has the file changed since the samples were made?"
+            f"{path.name}: no frame at {seconds[waiting[-1]]:.3f} s; the file shows {start:.3f} s "
+            f"to {end:.3f} s. Has the file changed since the samples were made?"
         )
     return frames
 
@@ -162,6 +136,23 @@ def _open(path: Path) -> Iterator[tuple[Any, VideoStream]]:
         # One thread per process: the parallelism is one process per core.
         stream.codec_context.thread_count = 1
         yield container, stream
+
+
+def _on_screen(container: Any, stream: VideoStream) -> Iterator[tuple[float, float, VideoFrame]]:
+    """(appears, disappears, frame) of each frame, in seconds: each stays until the next one."""
+    previous: tuple[float, VideoFrame] | None = None
+    first, count = 0.0, 0
+    for time, frame in _in_order(container, stream):
+        if previous is None:
+            first = time
+        else:
+            yield previous[0], time, previous[1]
+        previous, count = (time, frame), count + 1
+    if previous is not None:
+        time, frame = previous
+        mean_gap = (time - first) / (count - 1) if count > 1 else 0.0
+        rate = float(stream.average_rate or 25)
+        yield time, time + (_duration(frame) or mean_gap or 1 / rate), frame
 
 
 def _in_order(container: Any, stream: VideoStream) -> Iterator[tuple[float, VideoFrame]]:

@@ -69,11 +69,15 @@ def build(kind: type[C], values: dict[str, Any], where: str) -> C:
     try:
         return adapter.validate_python(values)
     except ValidationError as error:
-        lines = [
-            f"{'.'.join([where, *map(str, e['loc'])])} is {e['input']!r}: {e['msg']}"
-            for e in error.errors()
-        ]
-        raise UsageError("; ".join(lines)) from error
+        raise UsageError("; ".join(_explain(e, where) for e in error.errors())) from error
+
+
+def _explain(error: Any, where: str) -> str:
+    """One of pydantic's findings in our words; our own errors keep theirs."""
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, UsageError):
+        return str(cause)
+    return f"{'.'.join([where, *map(str, error['loc'])])} is {error['input']!r}: {error['msg']}"
 
 
 def _check_keys(kind: type[Any], values: Any, where: str) -> None:

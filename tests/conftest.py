@@ -1,4 +1,9 @@
-"""Fixtures shared by all tests: small procedural clips, and the real clips where they are."""
+"""Fixtures shared by all tests: procedural clips, and the real clips where they are.
+
+`KULESHOV_TEST_VIDEOS` names a folder of real clips. Where it is set, the tests marked with the
+`real_clips` fixture run too, and the summary says on how many clips; a set variable without
+clips is a failure.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,59 @@ from pathlib import Path
 import pytest
 
 from kuleshov.clips import write_clips
+from kuleshov.errors import UsageError
+from kuleshov.read import find
+from kuleshov.sample import Video
 
-_REAL = os.environ.get("KULESHOV_TEST_VIDEOS")
+REAL = os.environ.get("KULESHOV_TEST_VIDEOS")
 
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of twelve procedural clips of 4 s with 48 frames each."""
+    """A folder of six procedural clips of 10 s, 120 frames, 112 x 112 pixels."""
     folder = tmp_path_factory.mktemp("clips")
+    write_clips(folder, 6, seed=7, seconds=10)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def short_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of twelve procedural clips of 4 s, 48 frames."""
+    folder = tmp_path_factory.mktemp("short_clips")
     write_clips(folder, 12, seed=7)
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> Path:
+    """The folder of real clips."""
+    if REAL is None:
+        pytest.skip("KULESHOV_TEST_VIDEOS is not set")
+    return Path(REAL)
+
+
+def a_video(
+    num_frames: int = 100, start: float = 0.0, end: float = 10.0, size: tuple[int, int] = (64, 64)
+) -> Video:
+    """A video that exists only as a description."""
+    height, width = size
+    return Video("0" * 32, "v.mp4", "root", start, end, num_frames, width, height, "h264")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if REAL is None:
+        terminalreporter.write_line("real clips: none tested (KULESHOV_TEST_VIDEOS is not set)")
+    else:
+        terminalreporter.write_line(f"real clips: {_count()} tested, from KULESHOV_TEST_VIDEOS")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if REAL is not None and _count() == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _count() -> int:
+    try:
+        return len(find(Path(REAL or "")))
+    except UsageError:
+        return 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 MIN_VIDEOS = 10
 """With fewer videos no interval is given: it would be too narrow and look like knowledge."""
@@ -20,9 +20,9 @@ class Difference(NamedTuple):
 
 
 def paired_difference(
-    before: Sequence[float],
-    after: Sequence[float],
-    videos: Sequence[str],
+    before: npt.ArrayLike,
+    after: npt.ArrayLike,
+    videos: npt.ArrayLike,
     draws: int = 10_000,
     seed: int = 0,
 ) -> Difference:

@@ -100,12 +100,11 @@ def choose(
         )
         if not here:
             continue
-        by_gain = sorted(here, key=lambda s: after[s.id].score - before[s.id].score)
-        wanted = [
-            (by_gain[-1], "largest gain"),
-            (by_gain[0], "largest loss"),
-            *((sample, "one of the first by id") for sample in here[:2]),
-        ]
+        gains = {s.id: after[s.id].score - before[s.id].score for s in here}
+        by_gain = sorted(here, key=lambda s: gains[s.id])
+        wanted = [(s, "largest gain") for s in by_gain[-1:] if gains[s.id] > 0]
+        wanted += [(s, "largest loss") for s in by_gain[:1] if gains[s.id] < 0]
+        wanted += [(s, "one of the first by id") for s in here[:2]]
         seen: set[str] = set()
         for sample, why in wanted:
             if sample.id not in seen:

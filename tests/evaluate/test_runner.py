@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kuleshov.dataset import load_samples
+from kuleshov.errors import UsageError
+from kuleshov.evaluate.config import EvalConfig
+from kuleshov.evaluate.results import load_results
+from kuleshov.evaluate.runner import evaluate
+from kuleshov.tasks import score
+from tests.train.conftest import Setup, data, setup
+
+__all__ = ["data", "setup"]
+CONFIG = EvalConfig(batch_size=3, max_completion_tokens=6)
+
+
+def test_every_item_is_answered_under_every_condition(setup: Setup, tmp_path: Path) -> None:
+    results = evaluate(str(setup.folder), setup.data, tmp_path, CONFIG)
+    samples = {sample.id: sample for sample in load_samples(setup.data, "held_out")}
+    assert {(r.sample, r.condition) for r in results} == {
+        (i, condition) for i in samples for condition in ("full", "blind")
+    }
+    for result in results:
+        sample = samples[result.sample]
+        reward = score(sample, result.completion)
+        assert (result.score, result.answer) == (reward.total, reward.answer)
+        assert result.num_frames == sum(len(item.frames) for item in sample.media)
+        assert result.num_tokens > 20
+
+
+def test_answers_do_not_depend_on_the_batch(setup: Setup, tmp_path: Path) -> None:
+    texts = []
+    for size in (1, 4):
+        config = EvalConfig(batch_size=size, max_completion_tokens=6, conditions=("full",))
+        results = evaluate(str(setup.folder), setup.data, tmp_path / str(size), config)
+        texts.append({r.sample: r.completion for r in results})
+    assert texts[0] == texts[1]
+
+
+def test_an_interrupted_run_asks_only_what_is_missing(setup: Setup, tmp_path: Path) -> None:
+    whole = evaluate(str(setup.folder), setup.data, tmp_path, CONFIG)
+    path = tmp_path / "results.jsonl"
+    path.write_text("".join(line + "\n" for line in path.read_text().splitlines()[:3]))
+    asked: list[int] = []
+    again = evaluate(
+        str(setup.folder), setup.data, tmp_path, CONFIG, lambda _, done, total: asked.append(total)
+    )
+    assert asked[0] == len(whole) - 3
+    assert {(r.sample, r.condition): r for r in again} == {
+        (r.sample, r.condition): r for r in whole
+    }
+    assert len(load_results(tmp_path)) == len(whole)
+
+
+def test_results_of_another_model_are_not_mixed_in(setup: Setup, tmp_path: Path) -> None:
+    evaluate(str(setup.folder), setup.data, tmp_path, CONFIG)
+    with pytest.raises(UsageError, match="holds results with model = "):
+        evaluate("another", setup.data, tmp_path, CONFIG)
+
+
+def test_a_split_without_samples_is_refused(setup: Setup, tmp_path: Path) -> None:
+    from kuleshov.synthesize import MakeConfig, make
+    from tests.train.conftest import TASKS
+
+    videos = setup.encoder.render.root  # type: ignore[attr-defined]
+    make(videos, tmp_path / "data", MakeConfig(tasks=TASKS, held_out=0.0))
+    with pytest.raises(UsageError, match="no samples in its held_out split"):
+        evaluate(str(setup.folder), tmp_path / "data", tmp_path / "run", CONFIG)

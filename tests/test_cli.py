@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from kuleshov.cli import app, main
+
+COMMANDS = ["make", "check", "view", "train", "eval", "report", "demo", "doctor"]
+
+
+def run(*arguments: str | Path) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+def shell(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from kuleshov.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    code, output = run(command, "--help")
+    assert code == 0 and f"Example: kuleshov {command}" in output
+
+
+def test_help_lists_every_command() -> None:
+    _, output = run("--help")
+    assert all(f" {command} " in output for command in COMMANDS)
+
+
+def test_make_check_and_view_one_after_the_other(short_clips: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, output = run("make", short_clips, "-o", out, "--task", "jigsaw", "--held-out", "0.3")
+    assert code == 0 and "12 samples and 0 skips" in output.replace("\n", "")
+    summary = json.loads((out / "summary.json").read_text())
+    assert list(summary["tasks"]) == ["jigsaw"]
+    code, output = run("check", out)
+    assert code == 0 and "0 errors" in output and "jigsaw" in output
+    code, output = run("view", out, "-o", tmp_path / "view.html", "--count", "1")
+    assert code == 0 and "<img" in (tmp_path / "view.html").read_text()
+
+
+def test_flags_win_over_the_recipe(short_clips: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("make: {tasks: {jigsaw: {num_clips: 4}}, per_video: 2, seed: 9}\n")
+    run("make", short_clips, "-o", tmp_path / "out", "--config", recipe, "--per-video", "1")
+    config = (tmp_path / "out" / "config.yaml").read_text()
+    assert "per_video: 1" in config and "seed: 9" in config and "num_clips: 4" in config
+
+
+def test_findings_end_with_exit_code_one(short_clips: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("make", short_clips, "-o", out, "--task", "jigsaw")
+    from dataclasses import replace
+
+    from kuleshov.dataset import load_samples, write
+
+    bad = replace(load_samples(out)[0], answer=[1])
+    write(out, [bad], [], {"videos": str(short_clips)})
+    code, output = run("check", out)
+    assert code == 1 and "1 errors" in output
+
+
+def test_no_sample_at_all_ends_with_exit_code_one(short_clips: Path, tmp_path: Path) -> None:
+    # 4 s are too short for the default of masked.
+    code, output = run("make", short_clips, "-o", tmp_path / "out", "--task", "masked")
+    assert code == 1 and "says why" in output
+    assert (tmp_path / "out" / "skips.jsonl").read_text().count("needs 7 s") == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["make", "nowhere", "-o", "out"], "nowhere is not a folder"),
+        (["make", ".", "-o", "out", "--task", "jigzaw"], "did you mean 'jigsaw'"),
+        (["check", "nowhere"], "make one with `kuleshov make VIDEOS -o nowhere`"),
+        (["report", "nowhere", "-o", "page.html"], "nowhere is no run folder"),
+        (["make", ".", "-o", "out", "--config", "no.yaml"], "no.yaml cannot be read as a recipe"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_two(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", "from kuleshov.cli import main; main()", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr and "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_usage_error_of_the_command_line_is_exit_code_two() -> None:
+    result = shell("make")
+    assert result.returncode == 2 and "Missing argument" in result.stderr
+
+
+def test_doctor_names_decoder_codecs_and_versions() -> None:
+    code, output = run("doctor")
+    assert code == 0
+    for word in ("python", "av", "ffmpeg", "decodes h264", "torch", "gpu"):
+        assert word in output
+
+
+def test_missing_training_packages_are_named_with_the_command_that_installs_them(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import sys; sys.modules['trl'] = None\n"
+        "sys.argv = ['kuleshov', 'eval', 'm', 'd', '-o', 'r']\n"
+        "from kuleshov.cli import main; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert result.returncode == 2
+    assert "needs trl, which is not installed; pip install 'kuleshov[train]'" in result.stderr
+
+
+def test_main_is_the_entry_point() -> None:
+    from importlib.metadata import entry_points
+
+    (script,) = [e for e in entry_points(group="console_scripts") if e.name == "kuleshov"]
+    assert script.load() is main

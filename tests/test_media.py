@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kuleshov.errors import UnreadableVideoError, UsageError
+from kuleshov.media import Renderer, render
+from kuleshov.read import read
+from kuleshov.sample import Frame, MediaItem, Sample, Video
+
+
+def a_sample(folder: Path, edits: tuple[dict[str, object], ...] = ()) -> Sample:
+    """A sample that shows two videos, mixed in one item and alone in another."""
+    a, b = [item for item in read(folder) if isinstance(item, Video)][:2]
+    mixed = tuple(Frame(v.id, s, s) for v, s in [(a, 1.0), (b, 0.5), (a, 0.5), (b, 2.0)])
+    alone = tuple(Frame(a.id, s, s) for s in (1.0, 1.0))
+    return Sample(
+        id="0",
+        task="test",
+        video_ids=(a.id, b.id),
+        split="train",
+        media=(MediaItem(mixed, 56, 84, edits), MediaItem(alone, 28, 28)),
+        prompt="<video><video>",
+        answer=0,
+        form="direct",
+        knobs={},
+        seed=0,
+        chance=0.0,
+        provenance={"videos": [{"id": v.id, "path": v.path} for v in (a, b)]},
+    )
+
+
+def test_frames_of_several_videos_and_sizes_come_in_the_order_of_the_recipe(
+    short_clips: Path,
+) -> None:
+    sample = a_sample(short_clips)
+    videos = {v.id: v for v in read(short_clips) if isinstance(v, Video)}
+    for item, pixels in zip(sample.media, render(sample, short_clips), strict=True):
+        assert pixels.shape == (len(item.frames), item.height, item.width, 3)
+        for frame, shown in zip(item.frames, pixels, strict=True):
+            size = (item.height, item.width)
+            alone = videos[frame.video_id].frames([frame.source_seconds], size)[0]
+            assert (alone == shown).all()
+
+
+def test_rendering_twice_gives_the_same_pixels(short_clips: Path) -> None:
+    sample = a_sample(short_clips, ({"edit": "invert", "start": 1},))
+    for first, second in zip(render(sample, short_clips), render(sample, short_clips), strict=True):
+        assert (first == second).all()
+
+
+def test_a_recipe_cannot_reach_outside_of_its_root(short_clips: Path) -> None:
+    sample = a_sample(short_clips)
+    outside = {"videos": [{"id": v["id"], "path": "../x.mp4"} for v in sample.provenance["videos"]]}
+    with pytest.raises(UsageError, match=r"'\.\./x\.mp4', which lies outside of"):
+        render(replace(sample, provenance=outside), short_clips)
+
+
+def test_a_video_that_is_gone_is_named(short_clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableVideoError, match=r"clip-0000\.mp4: cannot be opened"):
+        render(a_sample(short_clips), tmp_path)
+
+
+def test_renderer_remembers_and_forgets_by_size(short_clips: Path) -> None:
+    sample = a_sample(short_clips)
+    edited = a_sample(short_clips, ({"edit": "invert"},))
+    generous, tight = Renderer(short_clips), Renderer(short_clips, max_bytes=1)
+    assert generous(sample) is generous(sample)
+    # The same id with other edits is another picture.
+    assert not np.array_equal(generous(sample)[0], generous(edited)[0])
+    kept = tight(sample)
+    tight(edited)
+    assert tight(sample) is not kept
+    assert np.array_equal(tight(sample)[0], kept[0])

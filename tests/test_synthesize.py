@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kuleshov.dataset import load_samples, load_skips
+from kuleshov.errors import UsageError
+from kuleshov.sample import Skip, Video
+from kuleshov.synthesize import MakeConfig, make, rendezvous, split_of
+from kuleshov.tasks import TASKS
+from tests.conftest import a_video
+
+KNOBS: dict[str, dict[str, float]] = {name: {} for name in TASKS}
+KNOBS["masked"] = {"max_similarity": 0.999}
+
+
+def all_bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def numbered(count: int) -> list[Video]:
+    return [replace(a_video(), id=f"{i:032x}", path=f"{i}.mp4") for i in range(count)]
+
+
+def test_one_and_two_workers_write_the_same_bytes(clips: Path, tmp_path: Path) -> None:
+    for workers in (1, 2):
+        make(clips, tmp_path / str(workers), MakeConfig(tasks=KNOBS, workers=workers))
+    assert all_bytes(tmp_path / "1") == all_bytes(tmp_path / "2")
+
+
+def test_every_video_and_task_ends_as_samples_or_as_a_skip(
+    clips: Path, short_clips: Path, tmp_path: Path
+) -> None:
+    videos = tmp_path / "videos"
+    shutil.copytree(clips, videos / "long")
+    shutil.copytree(short_clips, videos / "short")
+    shutil.copy(clips / "clip-0000.mp4", videos / "zz-copy.mp4")
+    (videos / "bad.mp4").write_text("no video")
+    make(videos, tmp_path / "out", MakeConfig(tasks=KNOBS))
+    samples, skips = load_samples(tmp_path / "out"), load_skips(tmp_path / "out")
+    made = {(s.provenance["videos"][0]["path"], s.task) for s in samples}
+    skipped = {(skip.path, skip.task) for skip in skips}
+    whole = {path for path, task in skipped if task is None}
+    assert whole == {"bad.mp4", "zz-copy.mp4"}
+    for path in [p.relative_to(videos).as_posix() for p in videos.rglob("*.mp4")]:
+        for task in TASKS:
+            ended = [(path, task) in made, (path, task) in skipped, path in whole]
+            assert sum(ended) == 1, (path, task)
+
+
+def test_per_video_makes_different_samples_of_each_video(clips: Path, tmp_path: Path) -> None:
+    make(clips, tmp_path, MakeConfig(tasks={"anomaly": {}}, per_video=3))
+    samples = load_samples(tmp_path)
+    assert len(samples) == 3 * 6
+    assert len({sample.media[0].edits[0]["start"] for sample in samples}) > 3
+
+
+def test_another_seed_is_another_set(clips: Path, tmp_path: Path) -> None:
+    answers = []
+    for seed in (0, 1):
+        make(clips, tmp_path / str(seed), MakeConfig(tasks={"anomaly": {}}, seed=seed))
+        answers.append([sample.answer for sample in load_samples(tmp_path / str(seed))])
+    assert answers[0] != answers[1]
+
+
+def test_held_out_is_a_share_of_the_videos_and_stays_with_the_content() -> None:
+    config = MakeConfig(held_out=0.3)
+    videos = numbered(2000)
+    held = [video for video in videos if split_of(video, config) == "held_out"]
+    # Binomial: 600 with standard deviation sqrt(2000 * 0.3 * 0.7) = 20.5.
+    assert abs(len(held) - 600) < 4 * 20.5
+    assert all(split_of(replace(video, path="other"), config) == "held_out" for video in held)
+
+
+def test_all_samples_of_a_video_are_on_one_side(clips: Path, tmp_path: Path) -> None:
+    make(clips, tmp_path, MakeConfig(tasks=KNOBS, held_out=0.5))
+    sides: dict[str, set[str]] = {}
+    for sample in load_samples(tmp_path):
+        sides.setdefault(sample.video_ids[0], set()).add(sample.split)
+    assert {len(side) for side in sides.values()} == {1}
+
+
+def test_donors_change_only_where_a_chosen_one_goes() -> None:
+    videos = numbered(50)
+    before = {v.id: rendezvous(v, videos, 3, 0, "swap") for v in videos}
+    gone, rest = videos[7], videos[:7] + videos[8:]
+    after = {v.id: rendezvous(v, rest, 3, 0, "swap") for v in rest}
+    for video in rest:
+        assert video not in before[video.id]
+        if gone not in before[video.id]:
+            assert after[video.id] == before[video.id]
+        else:
+            assert set(before[video.id]) - {gone} < set(after[video.id])
+
+
+def test_donors_are_spread_over_the_videos() -> None:
+    videos = numbered(50)
+    chosen = [rendezvous(v, videos, 1, 0, "swap")[0].id for v in videos]
+    # 50 draws out of 50 hit about 50 * (1 - 1/e) = 32 different ones.
+    assert 24 <= len(set(chosen)) <= 40
+
+
+def test_progress_reaches_the_end(short_clips: Path, tmp_path: Path) -> None:
+    seen: dict[str, tuple[int, int]] = {}
+    make(
+        short_clips,
+        tmp_path,
+        MakeConfig(tasks={"jigsaw": {}}),
+        lambda what, done, total: seen.update({what: (done, total)}),
+    )
+    assert seen == {"reading": (12, 12), "making samples": (12, 12)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"per_video": 0}, "per_video is 0; allowed: 1 or more"),
+        ({"held_out": 1.5}, "held_out is 1.5; allowed: 0 to 1"),
+        ({"workers": 0}, "workers is 0; allowed: 1 or more"),
+        ({"seed": -1}, "seed is -1; allowed: 0 or more"),
+    ],
+)
+def test_values_out_of_range_are_refused(change: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        MakeConfig(**change)  # type: ignore[arg-type]
+
+
+def test_the_real_clips_end_as_samples_or_true_reasons(real_clips: Path, tmp_path: Path) -> None:
+    summary = make(real_clips, tmp_path, MakeConfig())
+    samples, skips = load_samples(tmp_path), load_skips(tmp_path)
+    sampled = {sample.provenance["videos"][0]["path"] for sample in samples}
+    # Every clip with 48 or more decodable frames (counted with ffprobe -count_frames) gives one.
+    assert sampled == LONG_ENOUGH
+    duplicates = [skip for skip in skips if skip.reason.startswith("duplicate of")]
+    assert duplicates == [Skip("sub dir/mdn_flower.mkv", "duplicate of intel_asl_book.mkv")]
+    unreadable = {skip.path for skip in skips if skip.task is None} - {duplicates[0].path}
+    assert unreadable == {
+        "made_audio_only.mp4",
+        "made_empty.mp4",
+        "made_not_a_video.mp4",
+        "made_truncated_head.mp4",
+    }
+    assert summary["samples"] == len(samples) >= 3 * len(LONG_ENOUGH)
+    assert np.mean([len(sample.to_json()) for sample in samples]) < 20_000
+
+
+LONG_ENOUGH = {
+    "ax_bbb_642x642_vp9.webm",
+    "ax_bbb_800x640_pyramid_3b.mp4",
+    "ax_hdr10-av1.mp4",
+    "ax_long_180p_av1.mp4",
+    "ax_sample_edit_list.mp4",
+    "bbb_480p_30s.mp4",
+    "de_corrupted.mp4",
+    "de_pancake.mkv",
+    "intel_asl_book.mkv",
+    "intel_bottle-detection.mp4",
+    "intel_car-detection.mp4",
+    "made_odd_321x137.mp4",
+    "made_start_offset.mkv",
+    "made_truncated_faststart.mp4",
+    "made_vfr.mp4",
+    "mdn_flower.mp4",
+    "mdn_flower.webm",
+    "mp4p_MOV00006.3gp",
+    "mpy_no_duration.webm",
+    "nasa_13013.mp4",
+    "sk_bikes.mp4",
+    "sk_carphone_pristine.mp4",
+    "sk_luma.mp4",
+}

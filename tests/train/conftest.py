@@ -1,0 +1,61 @@
+"""A small sample set and tiny models of both families, shared by all training tests."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from kuleshov.dataset import load_samples
+from kuleshov.media import Renderer
+from kuleshov.sample import Sample
+from kuleshov.synthesize import MakeConfig, make
+from kuleshov.train import tiny
+from kuleshov.train.encode import Encoder
+
+FRAMES = {"min_pixels": 56 * 56, "max_pixels": 56 * 56, "size_multiple": 28}
+TASKS: dict[str, dict[str, Any]] = {
+    "anomaly": {
+        "num_frames": 8,
+        "min_frames": 8,
+        "min_segment": 2,
+        "max_segment": 4,
+        **FRAMES,
+    },
+    "jigsaw": {"num_clips": 3, "num_frames": 12, "min_frames": 12, **FRAMES},
+}
+"""One video of 8 frames, and three videos of 4 frames."""
+
+
+class Setup(NamedTuple):
+    """A family's tiny model on disk, its encoder, and samples of both tasks."""
+
+    family: str
+    folder: Path
+    encoder: Encoder
+    samples: list[Sample]
+    data: Path
+
+
+@pytest.fixture(scope="session")
+def data(short_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("data")
+    make(short_clips, out, MakeConfig(tasks=TASKS, held_out=0.4))
+    return out
+
+
+@pytest.fixture(scope="session", params=tiny.FAMILIES)
+def setup(
+    request: pytest.FixtureRequest,
+    data: Path,
+    short_clips: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Setup:
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    samples = load_samples(data, "train")
+    folder = tmp_path_factory.mktemp(request.param)
+    _, processor = tiny.build(folder, [s.prompt for s in samples], request.param)
+    encoder = Encoder(processor, Renderer(short_clips))
+    return Setup(request.param, folder, encoder, samples, data)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from kuleshov.errors import UsageError
+from kuleshov.sample import Frame, MediaItem
+from kuleshov.train.encode import batch, messages, metadata, vision_tokens
+from tests.test_sample import a_sample
+from tests.train.conftest import Setup
+
+
+def item(*shown: float) -> MediaItem:
+    return MediaItem(tuple(Frame("v", 9.0, second) for second in shown), 4, 4)
+
+
+def test_messages_hold_a_video_for_each_placeholder_and_the_text_between() -> None:
+    parts = messages(a_sample())[0]["content"]
+    assert [part["type"] for part in parts] == ["video", "text", "video", "text"]
+    # No key but its own: templates test for the presence of "video".
+    assert all("video" not in part for part in parts)
+    assert parts[1]["text"] == " and "
+
+
+def test_a_prompt_that_does_not_fit_its_media_is_refused() -> None:
+    with pytest.raises(UsageError, match="the prompt has 1 <video> for 2 media items"):
+        messages(replace(a_sample(), prompt="<video>"))
+
+
+def test_metadata_tells_the_shown_times() -> None:
+    # Four frames over 1.5 s: two a second.
+    even = metadata(item(0, 0.5, 1.0, 1.5))
+    assert even == {"total_num_frames": 4, "fps": 2.0, "frames_indices": [0, 1, 2, 3]}
+    # Uneven times keep their place: index / fps is the time.
+    uneven = metadata(item(0, 1, 2, 6))
+    assert [i / uneven["fps"] for i in uneven["frames_indices"]] == pytest.approx([0, 1, 2, 6])
+    assert metadata(item(0, 0)) == {"total_num_frames": 2, "fps": 1.0, "frames_indices": [0, 0]}
+
+
+def test_video_tokens_and_features_match(setup: Setup) -> None:
+    token = setup.encoder.processor.video_token_id
+    for sample in setup.samples:
+        encoded = setup.encoder(sample)
+        grid = encoded.videos["video_grid_thw"]
+        # Frames in pairs, patches of 14 pixels, merged 2 x 2.
+        wanted = [[len(m.frames) // 2, m.height // 14, m.width // 14] for m in sample.media]
+        assert grid.tolist() == wanted
+        assert (encoded.input_ids == token).sum() == grid.prod(dim=1).sum() // 4
+        assert len(encoded.videos["pixel_values_videos"]) == grid.prod(dim=1).sum()
+        assert ((encoded.token_types == 2) == (encoded.input_ids == token)).all()
+
+
+def test_each_family_is_told_the_shown_times(setup: Setup) -> None:
+    sample = next(s for s in setup.samples if s.task == "anomaly")
+    encoded = setup.encoder(sample)
+    shown = [frame.shown_seconds for frame in sample.media[0].frames]
+    if setup.family == "qwen2_5_vl":
+        step = shown[1] - shown[0]
+        # Seconds for each pair of frames.
+        assert encoded.videos["second_per_grid_ts"].tolist() == pytest.approx([2 * step])
+    else:
+        text = setup.encoder.processor.decode(encoded.input_ids)
+        for first, second in zip(shown[::2], shown[1::2], strict=True):
+            assert f"<{(first + second) / 2:.1f} seconds>" in text
+
+
+def test_frames_reach_the_model_unchanged(setup: Setup) -> None:
+    sample = next(s for s in setup.samples if s.task == "jigsaw")
+    encoded = setup.encoder(sample)
+    video = setup.encoder.processor.video_processor
+    mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (video.image_mean, video.image_std))
+    # The first patch is the top left 14 x 14 pixels of the first two frames: channel, time, y, x.
+    patch = encoded.videos["pixel_values_videos"][0].view(3, 2, 14, 14)
+    pixels = (patch * std + mean) * 255
+    frames = torch.from_numpy(setup.encoder.render(sample)[0][:2, :14, :14]).permute(3, 0, 1, 2)
+    assert torch.allclose(pixels, frames.float(), atol=0.01)
+
+
+def test_batch_pads_on_the_left_and_labels_only_the_completion(setup: Setup) -> None:
+    encoded = [setup.encoder(sample) for sample in setup.samples[:3]]
+    answers = [setup.encoder.answer_ids(text) for text in ("1", "1234", "<answer>")]
+    pad = setup.encoder.processor.tokenizer.pad_token_id
+    inputs = batch(encoded, pad, answers)
+    for row, (prompt, answer) in enumerate(zip(encoded, answers, strict=True)):
+        mask = inputs["attention_mask"][row].bool()
+        ids = torch.cat([prompt.input_ids, answer])
+        assert (inputs["input_ids"][row][mask] == ids).all()
+        assert mask.tolist() == sorted(mask.tolist())
+        assert inputs["labels"][row][-len(answer) :].tolist() == answer.tolist()
+        assert (inputs["labels"][row][: -len(answer)] == -100).all()
+    assert len(inputs["video_grid_thw"]) == sum(len(e.videos["video_grid_thw"]) for e in encoded)
+
+
+def test_an_answer_ends_its_turn(setup: Setup) -> None:
+    ids = setup.encoder.answer_ids("12")
+    tokenizer = setup.encoder.processor.tokenizer
+    assert ids[-1] == tokenizer.eos_token_id
+    # Every digit is a token of its own.
+    assert len(ids) == 3 and tokenizer.decode(ids[:-1]) == "12"
+
+
+def test_vision_tokens_are_those_of_the_model(setup: Setup) -> None:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(setup.folder)
+    tokenizer = setup.encoder.processor.tokenizer
+    names = {"<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>"}
+    assert set(tokenizer.convert_ids_to_tokens(vision_tokens(config))) == names

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from kuleshov.errors import UsageError
+from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
+from kuleshov.train.pipeline import load_model, train
+from tests.train.conftest import Setup
+
+CONFIG = TrainConfig(
+    sft=SFTSettings(steps=2, batch_size=4, learning_rate=1e-3),
+    grpo=GRPOSettings(steps=2, prompts_per_step=2, group_size=2, max_completion_tokens=8),
+)
+
+
+def test_a_run_folder_holds_what_was_run_and_both_models(setup: Setup, tmp_path: Path) -> None:
+    trained = train(setup.data, str(setup.folder), tmp_path / "run", CONFIG)
+    run = tmp_path / "run"
+    assert trained == run / "model"
+    for folder in (run / "model", run / "sft" / "model"):
+        AutoModelForImageTextToText.from_pretrained(folder)
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [(m["phase"], m["step"]) for m in metrics] == [
+        ("sft", 1),
+        ("sft", 2),
+        ("grpo", 1),
+        ("grpo", 2),
+    ]
+    rollouts = [json.loads(line) for line in (run / "completions.jsonl").read_text().splitlines()]
+    assert len(rollouts) == 2 * 4
+    assert {r["sample"] for r in rollouts} <= {s.id for s in setup.samples}
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["model"] == str(setup.folder) and len(environment["weights"]) == 32
+    assert environment["versions"]["trl"] != "missing"
+
+
+def test_a_finished_phase_is_not_run_again(setup: Setup, tmp_path: Path) -> None:
+    train(setup.data, str(setup.folder), tmp_path, CONFIG)
+    (tmp_path / "metrics.jsonl").unlink()
+    steps: list[str] = []
+    train(setup.data, str(setup.folder), tmp_path, CONFIG, lambda what, *_: steps.append(what))
+    assert steps == [] and not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint(setup: Setup, tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop_at_three(what: str, done: int, total: int) -> None:
+        if done == 3:
+            raise Stop
+
+    config = TrainConfig(
+        checkpoint_steps=2, sft=SFTSettings(steps=4, batch_size=2), grpo=CONFIG.grpo
+    )
+    with pytest.raises(Stop):
+        train(setup.data, str(setup.folder), tmp_path, config, stop_at_three)
+    steps: list[int] = []
+    train(
+        setup.data,
+        str(setup.folder),
+        tmp_path,
+        config,
+        lambda what, done, total: steps.append(done) if what == "cold start" else None,
+    )
+    assert steps == [3, 4]
+    assert (tmp_path / "model" / "config.json").exists()
+
+
+def test_the_same_seed_gives_the_same_weights(setup: Setup, tmp_path: Path) -> None:
+    weights = []
+    for name in ("a", "b"):
+        trained = train(setup.data, str(setup.folder), tmp_path / name, CONFIG)
+        weights.append(AutoModelForImageTextToText.from_pretrained(trained).state_dict())
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_a_model_that_cannot_be_loaded_says_so_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot be loaded: .*Give a Hugging Face name") as caught:
+        load_model(str(tmp_path / "nothing"))
+    assert "\n" not in str(caught.value)

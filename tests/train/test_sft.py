@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from kuleshov.tasks import score
+from kuleshov.train.grpo import row
+from kuleshov.train.sft import VideoCollator
+from tests.train.conftest import Setup
+
+
+def test_labels_are_completions_that_earn_one(setup: Setup) -> None:
+    samples = setup.samples[:4]
+    inputs = VideoCollator(setup.encoder)([row(sample) for sample in samples])
+    tokenizer = setup.encoder.processor.tokenizer
+    for sample, labels in zip(samples, inputs["labels"], strict=True):
+        answer = tokenizer.decode(labels[labels != -100], skip_special_tokens=True)
+        assert score(sample, answer).total == 1.0
+
+
+def test_the_batch_carries_every_video(setup: Setup) -> None:
+    samples = setup.samples[:4]
+    inputs = VideoCollator(setup.encoder)([row(sample) for sample in samples])
+    assert len(inputs["video_grid_thw"]) == sum(len(sample.media) for sample in samples)
