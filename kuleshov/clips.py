@@ -11,17 +11,19 @@ from __future__ import annotations
 import colorsys
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from kuleshov.frames import write_video
+from kuleshov.parallel import counted, ordered_map
 from kuleshov.progress import Progress
 from kuleshov.randomness import rng_for
 from kuleshov.sample import Pixels
 
-SIZE = 112
+SIZE = 64
 FPS = 12
 SECONDS = 4.0
 _OVERSAMPLE = 2  # drawn larger and scaled down, for smooth edges
@@ -37,7 +39,7 @@ class Canvas:
         self.draw = ImageDraw.Draw(picture)
         self.color, self.other = _two_colors(look)
         self.place = look.uniform(-1, 1)
-        self.size = look.uniform(0.08, 0.14)
+        self.size = look.uniform(0.1, 0.16)
         self.wiggle = look.uniform(0.8, 1.25)
         self.spokes = look.uniform(0, 2 * math.pi, size=9)
 
@@ -120,7 +122,7 @@ def clip(seed: int, index: int, kind: str | None = None, seconds: float = SECOND
     drawn = sorted(KINDS)[rng.integers(len(KINDS))]
     play = KINDS[kind or drawn]
     backdrop = _backdrop(rng)
-    drift = rng.uniform(-8, 8, size=2)
+    drift = rng.uniform(-5, 5, size=2)
     begin, end = rng.uniform(0, 0.1), rng.uniform(0.9, 1)
     look = int(rng.integers(2**32))
     num_frames = round(seconds * FPS)
@@ -139,33 +141,47 @@ def write_clips(
     folder: Path,
     count: int,
     seed: int,
-    kind: str | None = None,
     seconds: float = SECONDS,
+    workers: int = 1,
     progress: Progress = lambda *_: None,
 ) -> None:
-    """Write `count` clips as mp4 files; those that are there already are left alone."""
+    """Write `count` clips as mp4 files; those that are there already are left alone.
+
+    Args:
+        folder: where to write.
+        count: how many.
+        seed: of the collection.
+        seconds: how long each one is.
+        workers: processes; changes no clip.
+        progress: told of every clip.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for index in range(count):
-        progress("making clips", index + 1, count)
-        path = folder / f"clip-{index:04}.mp4"
-        if not path.exists():
-            write_video(path, clip(seed, index, kind, seconds), FPS)
+    with ordered_map(workers) as pmap:
+        written = pmap(partial(_write_clip, folder, seed, seconds), range(count))
+        for _ in counted(written, "making clips", count, progress):
+            pass
+
+
+def _write_clip(folder: Path, seed: int, seconds: float, index: int) -> None:
+    path = folder / f"clip-{index:04}.mp4"
+    if not path.exists():
+        write_video(path, clip(seed, index, seconds=seconds), FPS)
 
 
 def _backdrop(rng: np.random.Generator) -> Pixels:
     """A soft, dim texture, so that no two clips have the same ground."""
     side = SIZE * _OVERSAMPLE
-    coarse = rng.uniform(20, 110, size=(5, 5, 3)).astype(np.uint8)
+    coarse = rng.uniform(10, 80, size=(5, 5, 3)).astype(np.uint8)
     smooth = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
     return np.asarray(smooth)
 
 
 def _two_colors(rng: np.random.Generator) -> tuple[Color, Color]:
-    """Two bright colours with different hues."""
+    """Two light colours with different hues, which stand out from any backdrop."""
     hue = rng.uniform()
     pair = []
     for turn in (0.0, rng.uniform(0.3, 0.7)):
-        rgb = colorsys.hsv_to_rgb((hue + turn) % 1, rng.uniform(0.6, 1), rng.uniform(0.75, 1))
+        rgb = colorsys.hsv_to_rgb((hue + turn) % 1, rng.uniform(0.2, 0.7), rng.uniform(0.85, 1))
         red, green, blue = (round(255 * value) for value in rgb)
         pair.append((red, green, blue))
     return pair[0], pair[1]

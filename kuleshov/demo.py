@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kuleshov import clips
@@ -37,12 +37,14 @@ class DemoConfig:
     Args:
         num_clips: procedural videos to make.
         clips_seed: of their scenes.
+        clip_seconds: how long each one is.
         family: architecture of the tiny model.
         model_seed: of its random weights.
     """
 
     num_clips: int = 400
     clips_seed: int = 0
+    clip_seconds: float = clips.SECONDS
     family: str = "qwen2_5_vl"
     model_seed: int = 0
 
@@ -79,7 +81,14 @@ def demo(
 
     if videos is None:
         videos = out / "clips"
-        clips.write_clips(videos, config.num_clips, config.clips_seed, progress=progress)
+        clips.write_clips(
+            videos,
+            config.num_clips,
+            config.clips_seed,
+            config.clip_seconds,
+            make_config.workers,
+            progress,
+        )
     data = out / "samples"
     if not (data / "summary.json").exists():
         make(videos, data, make_config, progress)
@@ -95,7 +104,9 @@ def demo(
         tiny.build(tiny_model, prompts, config.family, config.model_seed)
     trained = train(data, str(tiny_model), out / "train", train_config, progress)
     cold = out / "train" / "sft" / "model"
-    evaluate(str(cold), data, out / "before", eval_config, progress)
+    # The page shows the blind score of the trained model only.
+    seeing = replace(eval_config, conditions=("full",))
+    evaluate(str(cold), data, out / "before", seeing, progress)
     evaluate(str(trained), data, out / "after", eval_config, progress)
     page = out / "report.html"
     comparisons = build(

@@ -7,25 +7,20 @@ other videos changes when its donor comes or goes; `video_ids` name the donor.
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from kuleshov import dataset
-from kuleshov.errors import UnreadableVideoError, UsageError
+from kuleshov.errors import UnreadableVideoError, UsageError, unknown_name
+from kuleshov.parallel import counted, ordered_map
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, fraction, rng_for
 from kuleshov.read import find, read_video, without_duplicates
 from kuleshov.sample import Sample, Skip, Split, Video, dump_json
 from kuleshov.tasks import TASKS, Task, build
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +31,7 @@ class MakeConfig:
         tasks: names of the tasks, each with the knobs that differ from the setting.
         setting: "default" or "paper".
         per_video: samples for each video and task.
+        per_task: the same for single tasks, where it differs: the weights of a mixture.
         held_out: share of the videos that training never sees.
         seed: of everything random.
         workers: processes; changes no sample.
@@ -44,19 +40,28 @@ class MakeConfig:
     tasks: dict[str, dict[str, Any]] = field(default_factory=lambda: {name: {} for name in TASKS})
     setting: str = "default"
     per_video: int = 1
+    per_task: dict[str, int] = field(default_factory=dict)
     held_out: float = 0.2
     seed: int = 0
     workers: int = 1
 
     def __post_init__(self) -> None:
+        for name in self.per_task:
+            if name not in self.tasks:
+                raise unknown_name("task in make.per_task", name, self.tasks)
         for key, ok, allowed in [
             ("per_video", self.per_video >= 1, "1 or more"),
+            ("per_task", all(count >= 1 for count in self.per_task.values()), "1 or more each"),
             ("held_out", 0 <= self.held_out <= 1, "0 to 1"),
             ("seed", self.seed >= 0, "0 or more"),
             ("workers", self.workers >= 1, "1 or more"),
         ]:
             if not ok:
                 raise UsageError(f"make: {key} is {getattr(self, key)}; allowed: {allowed}")
+
+    def count(self, task: str) -> int:
+        """Samples of a task for each video."""
+        return self.per_task.get(task, self.per_video)
 
     def built(self) -> list[Task]:
         return [build(name, self.setting, knobs) for name, knobs in self.tasks.items()]
@@ -74,16 +79,16 @@ def make(
     samples: list[Sample] = []
     skips: list[Skip] = []
     paths = find(videos)
-    with _mapper(config.workers) as pmap:
+    with ordered_map(config.workers) as pmap:
         found: list[Video] = []
         read = pmap(partial(read_video, videos), paths)
-        for item in without_duplicates(_counted(read, "reading", len(paths), progress)):
+        for item in without_duplicates(counted(read, "reading", len(paths), progress)):
             if isinstance(item, Skip):
                 skips.append(item)
             else:
                 found.append(item)
         work = partial(synthesize, tasks=tasks, videos=found, config=config)
-        for results in _counted(pmap(work, found), "making samples", len(found), progress):
+        for results in counted(pmap(work, found), "making samples", len(found), progress):
             for result in results:
                 if isinstance(result, Skip):
                     skips.append(result)
@@ -94,6 +99,7 @@ def make(
         "setting": config.setting,
         "tasks": {task.name: task.knobs() for task in tasks},
         "per_video": config.per_video,
+        "per_task": config.per_task,
         "held_out": config.held_out,
         "seed": config.seed,
     }
@@ -117,7 +123,7 @@ def synthesize(
                 task.name,
             )
 
-        for index in range(config.per_video):
+        for index in range(config.count(task.name)):
             rng = rng_for(config.seed, task.name, video.id, index)
             try:
                 result = task.synthesize(video, rng, donors)
@@ -152,22 +158,3 @@ def rendezvous(video: Video, others: Iterable[Video], n: int, seed: int, task: s
     """
     rest = [other for other in others if other.id != video.id]
     return sorted(rest, key=lambda other: digest(seed, task, video.id, other.id), reverse=True)[:n]
-
-
-@contextmanager
-def _mapper(workers: int) -> Iterator[Callable[[Callable[[T], R], Sequence[T]], Iterable[R]]]:
-    """An ordered `map` over processes, or in this one."""
-    if workers == 1:
-        yield map
-        return
-    # spawn: the same on Linux and macOS, and safe where threads are already running.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield pool.map
-
-
-def _counted(items: Iterable[T], what: str, total: int, progress: Progress) -> Iterator[T]:
-    progress(what, 0, total)
-    for done, item in enumerate(items, 1):
-        progress(what, done, total)
-        yield item

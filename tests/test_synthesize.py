@@ -63,6 +63,25 @@ def test_per_video_makes_different_samples_of_each_video(clips: Path, tmp_path: 
     assert len({sample.media[0].edits[0]["start"] for sample in samples}) > 3
 
 
+def test_single_tasks_can_get_more_samples(clips: Path, tmp_path: Path) -> None:
+    tasks: dict[str, dict[str, object]] = {"anomaly": {}, "jigsaw": {}}
+    summary = make(clips, tmp_path, MakeConfig(tasks=tasks, per_task={"jigsaw": 3}))
+    counts = {name: sum(count.values()) for name, count in summary["tasks"].items()}
+    assert counts == {"anomaly": 6, "jigsaw": 18}
+
+
+@pytest.mark.parametrize(
+    ("per_task", "message"),
+    [
+        ({"jigzaw": 3}, r"unknown task in make\.per_task 'jigzaw'; did you mean 'jigsaw'"),
+        ({"jigsaw": 0}, "per_task is .*; allowed: 1 or more each"),
+    ],
+)
+def test_weights_that_make_no_sense_are_refused(per_task: dict[str, int], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        MakeConfig(per_task=per_task)
+
+
 def test_another_seed_is_another_set(clips: Path, tmp_path: Path) -> None:
     answers = []
     for seed in (0, 1):

@@ -68,14 +68,16 @@ def compare(before: Path, after: Path) -> dict[str, TaskComparison]:
     """Each task's comparison, from two run folders of `kuleshov eval`.
 
     Raises:
-        UsageError: the runs are of different samples, or have no items in common.
+        UsageError: the runs are of different samples or temperatures, or have no items in common.
     """
     samples = {sample.id: sample for sample in samples_of(after)}
-    if environment(before)["samples"] != environment(after)["samples"]:
-        raise UsageError(
-            f"{before} and {after} answered different samples, so their scores cannot be paired; "
-            "evaluate both models on the same sample set"
-        )
+    for key in ("samples", "temperature"):
+        one, other = environment(before)[key], environment(after)[key]
+        if one != other:
+            raise UsageError(
+                f"{before} has {key} {one} and {after} has {other}, so their scores cannot be "
+                "compared; evaluate both models on the same sample set with the same settings"
+            )
     first, second = _full(load_results(before)), _full(load_results(after))
     blind = {r.sample: r.score for r in load_results(after) if r.condition == "blind"}
     ids = sorted(first.keys() & second.keys())

@@ -16,6 +16,7 @@ from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.results import Result, append_results, load_results
 from kuleshov.media import Renderer
 from kuleshov.progress import Progress
+from kuleshov.randomness import digest
 from kuleshov.recipe import to_yaml
 from kuleshov.sample import Sample
 from kuleshov.tasks import score
@@ -27,7 +28,7 @@ from kuleshov.train.pipeline import fingerprint, load_model, weights_hash
 def evaluate(
     model: str, data: Path, run: Path, config: EvalConfig, progress: Progress = lambda *_: None
 ) -> list[Result]:
-    """Greedy answers of a model to every sample of a split, under every condition.
+    """A model's answers to every sample of a split, under every condition.
 
     Args:
         model: name or path for `from_pretrained`.
@@ -48,6 +49,7 @@ def evaluate(
         "weights": weights_hash(model),
         "data": str(data.resolve()),
         "samples": fingerprint(samples),
+        "temperature": config.temperature,
     }
     _same_run(run, record)
     replace_text(run / "environment.json", json.dumps({**record, "versions": versions()}, indent=2))
@@ -61,8 +63,9 @@ def evaluate(
     ]
     # Prompts of like length share a batch; items are independent, so the order is free.
     todo.sort(key=lambda item: (item[1], item[0].task, item[0].id))
-    loaded, processor = load_model(model)
-    loaded.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    gpu = torch.cuda.is_available()
+    loaded, processor = load_model(model, torch.bfloat16 if gpu else torch.float32)
+    loaded.eval().to("cuda" if gpu else "cpu")
     guard(loaded)
     encoder = Encoder(processor, Renderer(videos_root(data)))
     progress("evaluating", 0, len(todo))
@@ -80,9 +83,15 @@ def _answers(
     tokenizer = encoder.processor.tokenizer
     encoded = [encoder(control(sample, condition)) for sample, condition in items]
     inputs = {k: v.to(model.device) for k, v in batch(encoded, tokenizer.pad_token_id).items()}
+    # The whole distribution: a model's own generation settings may cut it (top_k, top_p).
+    sampling = {"temperature": config.temperature, "top_k": 0, "top_p": 1.0}
+    # Keyed by what is asked: a run that was stopped between batches goes on with the same draws.
+    asked = "".join(f"{sample.id}{condition}" for sample, condition in items)
+    torch.manual_seed(digest("eval", config.seed, asked) % 2**63)
     output = model.generate(
         **inputs,
-        do_sample=False,
+        do_sample=config.temperature > 0,
+        **(sampling if config.temperature > 0 else {}),
         max_new_tokens=config.max_completion_tokens,
         pad_token_id=tokenizer.pad_token_id,
         suppress_tokens=vision_tokens(model.config),
@@ -113,7 +122,7 @@ def _has_results(run: Path) -> bool:
     return (run / "results.jsonl").is_file()
 
 
-def _same_run(run: Path, record: dict[str, str]) -> None:
+def _same_run(run: Path, record: dict[str, Any]) -> None:
     path = run / "environment.json"
     if not (path.is_file() and _has_results(run)):
         return

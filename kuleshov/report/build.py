@@ -50,7 +50,7 @@ def build(
     )
     picks = choose(samples_of(after), first, second, names)
     sections: list[Section | None] = [
-        results(comparisons, names),
+        results(comparisons, names, environment(after)["temperature"]),
         settings(runs, lead),
         *(curves(run) for run in runs if run not in evaluated),
         gallery(picks, videos_root(environment(after)["data"])),

@@ -7,12 +7,21 @@ from kuleshov.evaluate.statistics import MIN_VIDEOS
 from kuleshov.report.page import Section, render
 
 
-def results(comparisons: dict[str, TaskComparison], names: tuple[str, str]) -> Section:
+def results(
+    comparisons: dict[str, TaskComparison], names: tuple[str, str], temperature: float
+) -> Section:
     """The table of all tasks.
 
     Args:
         comparisons: by task.
         names: what the first and the second model are called.
+        temperature: at which their answers were sampled; 0 for greedy ones.
     """
-    body = render("results.html", comparisons=comparisons, names=names, min_videos=MIN_VIDEOS)
+    body = render(
+        "results.html",
+        comparisons=comparisons,
+        names=names,
+        temperature=temperature,
+        min_videos=MIN_VIDEOS,
+    )
     return Section("Results on held-out videos", body)

@@ -92,13 +92,17 @@ def train(
     return trained
 
 
-def load_model(model: str) -> tuple[Any, Any]:
-    """(model, processor) by name or path: bfloat16 on a GPU, float32 on a CPU.
+def load_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
+    """(model, processor) by name or path.
+
+    Args:
+        model: name or path for `from_pretrained`.
+        dtype: of the weights. Training keeps them in float32 and computes in bfloat16 on a GPU:
+            the updates of reinforcement learning are too small for bfloat16 weights.
 
     Raises:
         UsageError: it cannot be loaded, or takes no video.
     """
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     try:
         loaded = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype)
         processor = AutoProcessor.from_pretrained(model)

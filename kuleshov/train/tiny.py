@@ -1,8 +1,8 @@
 """A tiny model of a real architecture, built from its config class: no download, any machine.
 
 The classes are those of transformers, the processor and the chat template those of the family;
-only the sizes and the tokenizer are ours. It is large enough to learn the pretext tasks on
-procedural clips within minutes on two cores, which is what the demo and the tests need.
+only the sizes and the tokenizer are ours. It is large enough to learn pretext tasks on procedural
+clips within minutes on two cores, which is what the demo and the tests need.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from transformers import (
 from kuleshov.errors import unknown_name
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
+PATCH = 14
 _SPECIALS = [
     "<|endoftext|>",
     "<|im_start|>",
@@ -39,7 +40,41 @@ _SPECIALS = [
     "<|image_pad|>",
     "<|video_pad|>",
 ]
-_SYSTEM = "system\nYou are a helpful assistant. user\nassistant\n seconds>"
+# What the chat templates and the time stamps add to the prompts.
+_FRAME_TEXTS = ["system\nYou are a helpful assistant.", "user\n", "assistant\n", " seconds>"]
+# Wider than usual: with the customary 0.02 so small a network takes twice as long to start
+# learning (docs/LOG.md).
+_INIT = 0.08
+_TEXT: dict[str, Any] = {
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 4096,
+    "initializer_range": _INIT,
+    "rope_parameters": {
+        "rope_type": "default",
+        "rope_theta": 10_000.0,
+        "mrope_section": [4, 6, 6],  # time, height, width; together half of a head
+    },
+}
+_VISION: dict[str, Any] = {
+    "depth": 2,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_heads": 4,
+    "patch_size": PATCH,
+    "out_hidden_size": 128,
+    "initializer_range": _INIT,
+}
+_BY_FAMILY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "qwen2_5_vl": ({}, {"fullatt_block_indexes": [0, 1], "tokens_per_second": 4}),
+    "qwen3_vl": (
+        {"head_dim": 32},
+        {"num_position_embeddings": 64, "deepstack_visual_indexes": [0]},
+    ),
+}
 
 
 def build(
@@ -52,20 +87,26 @@ def build(
         texts: what the tokenizer's few hundred merges are learned from, such as the prompts.
         family: "qwen2_5_vl" or "qwen3_vl".
         seed: of the weights.
+
+    Raises:
+        UsageError: the family is not one of them.
     """
     if family not in FAMILIES:
         raise unknown_name("model family", family, FAMILIES)
-    tokenizer = _tokenizer(texts)
-    processor = _processor(tokenizer, family)
+    words = tokenizer(texts)
+    settings, kind = config(
+        words, family, {**_TEXT, **_BY_FAMILY[family][0]}, {**_VISION, **_BY_FAMILY[family][1]}
+    )
     torch.manual_seed(seed)
-    model = _model(tokenizer, family)
-    processor.save_pretrained(folder)
+    model = kind(settings)
+    reader = processor(words, family)
+    reader.save_pretrained(folder)
     model.save_pretrained(folder)
-    return model, processor
+    return model, reader
 
 
-def _tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with 1,024 entries; every digit is a token of its own.
+def tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """Byte-level BPE with at most 1,024 entries; every digit is a token of its own.
 
     Merges may span words, so that the fixed sentences of the prompts cost few tokens.
     """
@@ -83,7 +124,7 @@ def _tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bpe.train_from_iterator([_SYSTEM, *texts], trainer)
+    bpe.train_from_iterator([*_FRAME_TEXTS, *texts], trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         eos_token="<|im_end|>",
@@ -93,77 +134,56 @@ def _tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     )
 
 
-def _processor(tokenizer: PreTrainedTokenizerFast, family: str) -> Any:
+def processor(words: PreTrainedTokenizerFast, family: str, patch_size: int = PATCH) -> Any:
+    """The family's processor and chat template around a tokenizer."""
     # The templates that TRL ships are the families' own.
     template = files("trl").joinpath("chat_templates", f"{family}.jinja").read_text("utf-8")
-    # Frames of any size pass through: recipes fix the size.
-    size = {"shortest_edge": 28 * 28, "longest_edge": 1 << 24}
-    if family == "qwen2_5_vl":
-        return Qwen2_5_VLProcessor(
-            Qwen2VLImageProcessor(size=size),
-            tokenizer,
-            Qwen2VLVideoProcessor(size=size, cap_pixels_per_frame=False),
-            chat_template=template,
-        )
-    return Qwen3VLProcessor(
-        Qwen2VLImageProcessor(size=size, patch_size=14),
-        tokenizer,
-        Qwen3VLVideoProcessor(size=size, patch_size=14, cap_pixels_per_frame=False),
+    kinds: dict[str, tuple[Any, Any]] = {
+        "qwen2_5_vl": (Qwen2_5_VLProcessor, Qwen2VLVideoProcessor),
+        "qwen3_vl": (Qwen3VLProcessor, Qwen3VLVideoProcessor),
+    }
+    whole, video = kinds[family]
+    shared: dict[str, Any] = {
+        # Frames of any size pass through: recipes fix the size.
+        "size": {"shortest_edge": 28 * 28, "longest_edge": 1 << 24},
+        "patch_size": patch_size,
+    }
+    return whole(
+        Qwen2VLImageProcessor(**shared),
+        words,
+        video(**shared, cap_pixels_per_frame=False),
         chat_template=template,
     )
 
 
-def _model(tokenizer: PreTrainedTokenizerFast, family: str) -> Any:
-    ids = {
-        "image_token_id": tokenizer.convert_tokens_to_ids("<|image_pad|>"),
-        "video_token_id": tokenizer.convert_tokens_to_ids("<|video_pad|>"),
-        "vision_start_token_id": tokenizer.convert_tokens_to_ids("<|vision_start|>"),
-        "vision_end_token_id": tokenizer.convert_tokens_to_ids("<|vision_end|>"),
+def config(
+    words: PreTrainedTokenizerFast, family: str, text: dict[str, Any], vision: dict[str, Any]
+) -> tuple[Any, Any]:
+    """(config, model class) of a family in any size.
+
+    Args:
+        words: the tokenizer, whose ids the config needs.
+        family: "qwen2_5_vl" or "qwen3_vl".
+        text: sizes of the language model, as its config class names them.
+        vision: sizes of the vision tower, likewise.
+    """
+    kinds: dict[str, tuple[Any, Any]] = {
+        "qwen2_5_vl": (Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration),
+        "qwen3_vl": (Qwen3VLConfig, Qwen3VLForConditionalGeneration),
     }
-    text: dict[str, Any] = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 128,
-        "intermediate_size": 256,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 4,
-        "max_position_embeddings": 4096,
+    settings, model = kinds[family]
+    names = ("image_token", "video_token", "vision_start_token", "vision_end_token")
+    tokens = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+    ids = {f"{n}_id": words.convert_tokens_to_ids(t) for n, t in zip(names, tokens, strict=True)}
+    language = {
+        "vocab_size": len(words),
         "bos_token_id": None,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": words.eos_token_id,
+        "pad_token_id": words.pad_token_id,
         "tie_word_embeddings": True,
+        **text,
     }
-    vision: dict[str, Any] = {"depth": 2, "hidden_size": 64, "num_heads": 4, "patch_size": 14}
-    if family == "qwen2_5_vl":
-        rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 6, 6]}
-        config = Qwen2_5_VLConfig(
-            text_config={**text, "rope_parameters": rope},
-            vision_config={
-                **vision,
-                "intermediate_size": 128,
-                "out_hidden_size": 128,
-                "fullatt_block_indexes": [0, 1],
-                "tokens_per_second": 4,
-            },
-            tie_word_embeddings=True,
-            **ids,
-        )
-        return Qwen2_5_VLForConditionalGeneration(config)
-    rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [4, 6, 6]}
-    config = Qwen3VLConfig(
-        text_config={
-            **text,
-            "head_dim": 32,
-            "rope_parameters": {**rope, "mrope_interleaved": True},
-        },
-        vision_config={
-            **vision,
-            "intermediate_size": 128,
-            "out_hidden_size": 128,
-            "num_position_embeddings": 64,
-            "deepstack_visual_indexes": [0],
-        },
-        tie_word_embeddings=True,
-        **ids,
+    return (
+        settings(text_config=language, vision_config=vision, tie_word_embeddings=True, **ids),
+        model,
     )
-    return Qwen3VLForConditionalGeneration(config)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,12 @@ from kuleshov.evaluate.results import Result, append_results
 from tests.evaluate.test_results import jigsaws
 
 
-def a_run(folder: Path, data: Path, samples: str, results: list[Result]) -> Path:
+def a_run(
+    folder: Path, data: Path, samples: str, results: list[Result], temperature: float = 0.0
+) -> Path:
     folder.mkdir()
-    record = {"data": str(data), "samples": samples, "model": "m", "versions": {}}
+    record: dict[str, Any] = {"data": str(data), "samples": samples, "model": "m", "versions": {}}
+    record["temperature"] = temperature
     (folder / "environment.json").write_text(json.dumps(record))
     append_results(folder, results)
     return folder
@@ -77,7 +81,14 @@ def test_few_videos_have_no_interval(tmp_path: Path, data: Path) -> None:
 def test_runs_of_other_samples_are_not_paired(tmp_path: Path, data: Path) -> None:
     first = a_run(tmp_path / "a", data, "one", [answered("0", 1.0)])
     second = a_run(tmp_path / "b", data, "two", [answered("0", 1.0)])
-    with pytest.raises(UsageError, match="answered different samples"):
+    with pytest.raises(UsageError, match=r"has samples one and .* has two"):
+        compare(first, second)
+
+
+def test_greedy_and_sampled_answers_are_not_compared(tmp_path: Path, data: Path) -> None:
+    first = a_run(tmp_path / "a", data, "same", [answered("0", 1.0)], temperature=0.0)
+    second = a_run(tmp_path / "b", data, "same", [answered("0", 1.0)], temperature=1.0)
+    with pytest.raises(UsageError, match=r"has temperature 0\.0 and .* has 1\.0"):
         compare(first, second)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,23 @@ def test_an_interrupted_run_asks_only_what_is_missing(setup: Setup, tmp_path: Pa
         (r.sample, r.condition): r for r in whole
     }
     assert len(load_results(tmp_path)) == len(whole)
+
+
+def test_sampled_answers_follow_the_seed(setup: Setup, tmp_path: Path) -> None:
+    texts = {}
+    for name, seed in (("a", 0), ("again", 0), ("b", 1)):
+        config = replace(CONFIG, temperature=1.0, seed=seed)
+        results = evaluate(str(setup.folder), setup.data, tmp_path / name, config)
+        texts[name] = [r.completion for r in results]
+    assert texts["a"] == texts["again"] != texts["b"]
+
+
+def test_an_interrupted_run_goes_on_with_the_same_draws(setup: Setup, tmp_path: Path) -> None:
+    config = replace(CONFIG, temperature=1.0, batch_size=4)
+    whole = evaluate(str(setup.folder), setup.data, tmp_path, config)
+    path = tmp_path / "results.jsonl"
+    path.write_text("".join(line + "\n" for line in path.read_text().splitlines()[:4]))
+    assert evaluate(str(setup.folder), setup.data, tmp_path, config) == whole
 
 
 def test_results_of_another_model_are_not_mixed_in(setup: Setup, tmp_path: Path) -> None:

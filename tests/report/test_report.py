@@ -6,6 +6,7 @@ from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,8 @@ def data(short_clips: Path, tmp_path: Path) -> Path:
 
 def evaluated(folder: Path, data: Path, score: float) -> Path:
     folder.mkdir()
-    record = {"data": str(data), "samples": "same", "model": "m", "versions": {"python": "3"}}
+    record: dict[str, Any] = {"data": str(data), "samples": "same", "model": "m"}
+    record |= {"temperature": 1.0, "versions": {"python": "3"}}
     (folder / "environment.json").write_text(json.dumps(record))
     (folder / "config.yaml").write_text("batch_size: 1\n")
     append_results(

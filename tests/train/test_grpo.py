@@ -69,7 +69,9 @@ def direct_logps(model: Any, inputs: dict[str, Any], index: int) -> torch.Tensor
     """Log-probabilities of one completion from a plain forward pass of that sequence alone."""
     prompt = inputs["encoded"][index]
     completion = inputs["completion_ids"][index][inputs["completion_mask"][index].bool()]
-    logits = model(**batch([prompt], 0, [completion])).logits[0, -len(completion) - 1 : -1]
+    inputs_alone = batch([prompt], 0, [completion.cpu()])
+    on_device = {key: value.to(model.device) for key, value in inputs_alone.items()}
+    logits = model(**on_device).logits[0, -len(completion) - 1 : -1]
     logps: torch.Tensor = logits.float().log_softmax(dim=-1)
     return logps.gather(1, completion[:, None])[:, 0]
 

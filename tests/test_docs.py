@@ -1,0 +1,57 @@
+"""Documents cannot lie: their paths exist, their links lead somewhere, their code runs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+by_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+
+
+@by_document
+def test_paths_in_backticks_exist(path: Path) -> None:
+    named = re.findall(r"`((?:kuleshov|recipes|docs|tests|benchmarks)/[\w./-]*)`", path.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@by_document
+def test_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)", path.read_text())
+    local = [link for link in links if not link.startswith("http")]
+    assert [link for link in local if not (path.parent / link).exists()] == []
+
+
+def test_the_index_names_every_module() -> None:
+    text = (ROOT / "docs" / "index.md").read_text()
+    folders = {"tasks", "report"}
+    support = {"__init__", "cli", "errors", "environment", "progress", "randomness", "recipe"}
+    support |= {"clips", "demo", "config"}
+    for path in (ROOT / "kuleshov").rglob("*.py"):
+        if path.stem not in support and not folders & set(path.parts):
+            assert f"`{path.relative_to(ROOT).as_posix()}`" in text
+
+
+def test_the_commands_of_the_readme_are_targets_of_the_makefile() -> None:
+    commands = re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"demo", "test"} <= set(commands) <= set(targets)
+
+
+def test_the_example_of_the_readme_prints_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "README.md").read_text()
+    found = re.search(r"```python\n(.*?)```\n+```\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    code, output = found.groups()
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {})
+    assert printed.getvalue() == output
