@@ -205,7 +205,8 @@ def demo(
     from kuleshov.recipe import packaged
 
     recipe = config or packaged("demo.yaml")
-    out.print(f"settings of {recipe}:\n{recipe.read_text(encoding='utf-8')}", markup=False)
+    settings = recipe.read_text(encoding="utf-8")
+    out.print(f"settings of {recipe}:\n{settings}", markup=False, highlight=False, soft_wrap=True)
     with _training():
         from kuleshov.demo import demo as run
 

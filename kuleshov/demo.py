@@ -26,7 +26,7 @@ from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.progress import Progress
 from kuleshov.recipe import load
-from kuleshov.synthesize import MakeConfig, make
+from kuleshov.synthesize import MakeConfig, make, with_both_sides
 from kuleshov.train.config import TrainConfig
 
 
@@ -40,6 +40,8 @@ class DemoConfig:
         clip_seconds: how long each one is.
         family: architecture of the tiny model.
         model_seed: of its random weights.
+        own_held_out: share held out of your own videos, which are fewer than the clips. Of two
+            or more, at least one is on either side.
     """
 
     num_clips: int = 400
@@ -47,6 +49,7 @@ class DemoConfig:
     clip_seconds: float = clips.SECONDS
     family: str = "qwen2_5_vl"
     model_seed: int = 0
+    own_held_out: float = 0.3
 
 
 def demo(
@@ -79,7 +82,10 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     replace_text(out / "settings.txt", settings)
 
-    if videos is None:
+    data = out / "samples"
+    if videos is not None:
+        make_config = replace(make_config, held_out=config.own_held_out)
+    else:
         videos = out / "clips"
         clips.write_clips(
             videos,
@@ -89,13 +95,16 @@ def demo(
             make_config.workers,
             progress,
         )
-    data = out / "samples"
     if not (data / "summary.json").exists():
-        make(videos, data, make_config, progress)
+        summary = make(videos, data, make_config, progress)
+        if 0 in summary["videos"].values():
+            ids = [sample.video_ids[0] for sample in load_samples(data)]
+            make(videos, data, with_both_sides(make_config, ids), progress)
     samples = load_samples(data)
     if not {"train", "held_out"} <= {sample.split for sample in samples}:
         raise UsageError(
-            f"{videos} gave {len(samples)} samples, not enough for a train and a held-out split; "
+            f"{videos} gave {len(samples)} samples, not enough for a train and a held-out split, "
+            "which need two videos; "
             f"{data / 'skips.jsonl'} says what was skipped and why"
         )
     tiny_model = out / "tiny"

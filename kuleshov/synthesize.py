@@ -148,7 +148,23 @@ def synthesize(
 
 def split_of(video: Video, config: MakeConfig) -> Split:
     """By content: a video stays on its side whatever it is called and whoever is beside it."""
-    return "held_out" if fraction("split", config.seed, video.id) < config.held_out else "train"
+    return "held_out" if _place(video.id, config) < config.held_out else "train"
+
+
+def with_both_sides(config: MakeConfig, ids: Iterable[str]) -> MakeConfig:
+    """The same settings with a held-out share that leaves at least one video on either side.
+
+    For a handful of videos, which may all fall on one side; fewer than two stay as they are.
+    """
+    places = sorted({_place(video_id, config) for video_id in ids})
+    if len(places) < 2:
+        return config
+    count = min(max(1, round(config.held_out * len(places))), len(places) - 1)
+    return replace(config, held_out=(places[count - 1] + places[count]) / 2)
+
+
+def _place(video_id: str, config: MakeConfig) -> float:
+    return fraction("split", config.seed, video_id)
 
 
 def rendezvous(video: Video, others: Iterable[Video], n: int, seed: int, task: str) -> list[Video]:

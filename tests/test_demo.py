@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 
 from kuleshov.demo import demo
+from kuleshov.errors import UsageError
 
 RECIPE = {
     "demo": {"num_clips": 12, "family": "qwen2_5_vl"},
@@ -33,10 +36,14 @@ RECIPE = {
 }
 
 
-def test_demo_goes_from_clips_to_a_page_with_figures(tmp_path: Path) -> None:
-    recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump(RECIPE))
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(RECIPE))
+    return path
 
+
+def test_demo_goes_from_clips_to_a_page_with_figures(recipe: Path, tmp_path: Path) -> None:
     page = demo(recipe, tmp_path / "out")
 
     figures = json.loads((tmp_path / "out" / "result.json").read_text())["tasks"]["anomaly"]
@@ -55,3 +62,21 @@ def test_demo_goes_from_clips_to_a_page_with_figures(tmp_path: Path) -> None:
     assert figures["videos"] < 10
     assert figures["interval"] is None
     assert "too few for an interval" in page.read_text()
+
+
+def test_demo_runs_on_two_videos_of_your_own(recipe: Path, tmp_path: Path, clips: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in ("clip-0000.mp4", "clip-0001.mp4"):
+        shutil.copy(clips / name, videos / name)
+    demo(recipe, tmp_path / "out", videos)
+    figures = json.loads((tmp_path / "out" / "result.json").read_text())["tasks"]["anomaly"]
+    assert (figures["videos"], figures["interval"]) == (1, None)
+
+
+def test_one_video_is_too_few_and_says_so(recipe: Path, tmp_path: Path, clips: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    shutil.copy(clips / "clip-0000.mp4", videos)
+    with pytest.raises(UsageError, match="which need two videos"):
+        demo(recipe, tmp_path / "out", videos)

@@ -10,7 +10,7 @@ import pytest
 from kuleshov.dataset import load_samples, load_skips
 from kuleshov.errors import UsageError
 from kuleshov.sample import Skip, Video
-from kuleshov.synthesize import MakeConfig, make, rendezvous, split_of
+from kuleshov.synthesize import MakeConfig, make, rendezvous, split_of, with_both_sides
 from kuleshov.tasks import TASKS
 from tests.conftest import a_video
 
@@ -80,6 +80,23 @@ def test_single_tasks_can_get_more_samples(clips: Path, tmp_path: Path) -> None:
 def test_weights_that_make_no_sense_are_refused(per_task: dict[str, int], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         MakeConfig(per_task=per_task)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_handful_of_videos_can_be_split_so_that_no_side_is_empty(
+    count: int, share: float
+) -> None:
+    videos = numbered(count)
+    config = with_both_sides(MakeConfig(held_out=share), [video.id for video in videos])
+    sides = [split_of(video, config) for video in videos]
+    wanted = min(max(1, round(share * count)), count - 1)
+    assert sides.count("held_out") == wanted
+
+
+def test_one_video_stays_on_its_side() -> None:
+    config = MakeConfig(held_out=0.3)
+    assert with_both_sides(config, ["0" * 32]) == config
 
 
 def test_another_seed_is_another_set(clips: Path, tmp_path: Path) -> None:
