@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import KuleshovError
-from kuleshov.evaluate.results import best_constant, chance
+from kuleshov.floors import best_constant, chance
 from kuleshov.media import render
 from kuleshov.sample import Sample
 from kuleshov.tasks import task_of

@@ -10,8 +10,9 @@ from typing import Any
 
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.results import Result, best_constant, chance, load_results
+from kuleshov.evaluate.results import Result, load_results
 from kuleshov.evaluate.statistics import paired_difference
+from kuleshov.floors import best_constant, chance
 from kuleshov.sample import Json, Sample
 
 

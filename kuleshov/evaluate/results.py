@@ -9,13 +9,12 @@ RUN/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kuleshov.errors import UsageError
-from kuleshov.sample import Json, Sample
-from kuleshov.tasks import task_of
+from kuleshov.sample import Json
 
 
 @dataclass(frozen=True)
@@ -77,24 +76,3 @@ def load_results(run: Path) -> list[Result]:
 def append_results(run: Path, results: Iterable[Result]) -> None:
     with (run / "results.jsonl").open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(asdict(result)) + "\n" for result in results)
-
-
-def best_constant(samples: Sequence[Sample]) -> tuple[float, Json]:
-    """(mean reward, answer) of the best single answer to all samples of a task.
-
-    A model that has learned nothing but the set's statistics earns at least this much.
-    """
-    task = task_of(samples[0])
-    best, best_answer = 0.0, None
-    for candidate in task.candidates(samples):
-        total = sum(task.grade(candidate, sample.answer)["total"] for sample in samples) / len(
-            samples
-        )
-        if total > best:
-            best, best_answer = total, candidate
-    return best, best_answer
-
-
-def chance(samples: Sequence[Sample]) -> float:
-    """Mean reward of answers drawn from the task's prior."""
-    return sum(sample.chance for sample in samples) / len(samples)

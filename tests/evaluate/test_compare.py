@@ -11,7 +11,7 @@ from kuleshov.dataset import write
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.compare import compare
 from kuleshov.evaluate.results import Result, append_results
-from tests.evaluate.test_results import jigsaws
+from tests.test_floors import jigsaws
 
 
 def a_run(
