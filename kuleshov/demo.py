@@ -85,7 +85,9 @@ def demo(
     data = out / "samples"
     if videos is not None:
         make_config = replace(make_config, held_out=config.own_held_out)
+        seen = f"your videos in {videos}"
     else:
+        seen = f"{config.num_clips} procedural clips of seed {config.clips_seed}"
         videos = out / "clips"
         clips.write_clips(
             videos,
@@ -123,7 +125,8 @@ def demo(
         page,
         names=("cold start", "GRPO"),
         lead="A demo on small settings: a tiny model with random weights, few small frames, short "
-        "clips. It shows that the machinery learns, not how well a real model does.",
+        f"clips. It shows that the machinery learns, not how well a real model does. Seen: {seen}. "
+        f"The model: {config.family}, weights drawn with seed {config.model_seed}.",
     )
     figures = {task: comparison.to_json() for task, comparison in comparisons.items()}
     replace_text(out / "result.json", json.dumps({"tasks": figures}, indent=2) + "\n")

@@ -62,6 +62,7 @@ def test_demo_goes_from_clips_to_a_page_with_figures(recipe: Path, tmp_path: Pat
     assert figures["videos"] < 10
     assert figures["interval"] is None
     assert "too few for an interval" in page.read_text()
+    assert "12 procedural clips of seed 0" in page.read_text()
 
 
 def test_demo_runs_on_two_videos_of_your_own(recipe: Path, tmp_path: Path, clips: Path) -> None:

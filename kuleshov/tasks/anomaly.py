@@ -34,7 +34,7 @@ DESCRIPTIONS = {
 }
 PROMPT = (
     "<video>\nIn one segment of this video {description}. When? Give the start and the end in "
-    "seconds with {decimals} decimals as start-end, for example {example}."
+    "seconds with {decimals} as start-end, for example {example}."
 )
 _INTERVAL = re.compile(r"(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)")
 
@@ -108,7 +108,7 @@ class Anomaly(Task):
         answer = [round(i * clip.step, decimals) for i in (start, start + length)]
         prompt = PROMPT.format(
             description=DESCRIPTIONS[kind],
-            decimals=decimals,
+            decimals="1 decimal" if decimals == 1 else f"{decimals} decimals",
             example=f"{14.5:.{decimals}f}-{26.2:.{decimals}f}",
         )
         return self.sample(

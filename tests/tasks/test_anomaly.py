@@ -95,6 +95,7 @@ def test_decimals_follow_the_frame_step() -> None:
     assert isinstance(result, Sample)
     assert "with 2 decimals as start-end, for example 14.50-26.20" in result.prompt
     assert Anomaly.paper().decimals == 1
+    assert "with 1 decimal as start-end, for example 14.5-26.2" in a_sample(Anomaly.paper()).prompt
 
 
 def test_zoom_is_steady_by_default_and_flickers_in_the_published_form() -> None:
