@@ -44,3 +44,11 @@ def test_written_clips_can_be_read_and_are_kept(tmp_path: Path) -> None:
     info = scan(tmp_path / "clip-0002.mp4")
     assert (info.num_frames, info.width, info.end) == (48, SIZE, SECONDS)
     assert not list(tmp_path.glob("*.part*"))
+
+
+def test_workers_change_no_clip(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        write_clips(tmp_path / str(workers), 3, seed=3, seconds=1, workers=workers)
+    one, two = (sorted((tmp_path / name).iterdir()) for name in ("1", "2"))
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+    assert len(one) == 3

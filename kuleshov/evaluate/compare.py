@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from kuleshov.errors import UsageError
 from kuleshov.evaluate.results import Result, load_results
 from kuleshov.evaluate.statistics import paired_difference
 from kuleshov.floors import best_constant, chance
+from kuleshov.run import environment
 from kuleshov.sample import Json, Sample
 
 
@@ -122,12 +122,6 @@ def _compare_task(
         n=len(samples),
         videos=gain.videos,
     )
-
-
-def environment(run: Path) -> dict[str, Any]:
-    """What a run folder says of its model, samples and versions."""
-    loaded: dict[str, Any] = json.loads((run / "environment.json").read_text(encoding="utf-8"))
-    return loaded
 
 
 def samples_of(run: Path) -> list[Sample]:

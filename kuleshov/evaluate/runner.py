@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from kuleshov.dataset import load_samples, replace_text, videos_root
+from kuleshov.dataset import load_samples, videos_root
 from kuleshov.edits import control
-from kuleshov.environment import versions
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.results import Result, append_results, load_results
 from kuleshov.media import Renderer
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest
-from kuleshov.recipe import to_yaml
+from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.sample import Sample
 from kuleshov.tasks import score
 from kuleshov.train.encode import Encoder, batch, vision_tokens
 from kuleshov.train.guard import guard
-from kuleshov.train.pipeline import fingerprint, load_model, weights_hash
+from kuleshov.train.pipeline import load_model
 
 
 def evaluate(
@@ -43,18 +41,18 @@ def evaluate(
     samples = load_samples(data, config.split)
     if not samples:
         raise UsageError(f"{data} has no samples in its {config.split} split")
-    run.mkdir(parents=True, exist_ok=True)
     record = {
         "model": model,
         "weights": weights_hash(model),
         "data": str(data.resolve()),
-        "samples": fingerprint(samples),
+        "samples": samples_hash(samples),
         "temperature": config.temperature,
+        "seed": config.seed,
+        "max_completion_tokens": config.max_completion_tokens,
     }
-    _same_run(run, record)
-    replace_text(run / "environment.json", json.dumps({**record, "versions": versions()}, indent=2))
-    replace_text(run / "config.yaml", to_yaml(config))
-    done = {(r.sample, r.condition) for r in load_results(run)} if _has_results(run) else set()
+    started = (run / "results.jsonl").is_file()
+    begin(run, record, config, started)
+    done = {(r.sample, r.condition) for r in load_results(run)} if started else set()
     todo = [
         (sample, condition)
         for condition in config.conditions
@@ -116,20 +114,3 @@ def _answers(
             )
         )
     return results
-
-
-def _has_results(run: Path) -> bool:
-    return (run / "results.jsonl").is_file()
-
-
-def _same_run(run: Path, record: dict[str, Any]) -> None:
-    path = run / "environment.json"
-    if not (path.is_file() and _has_results(run)):
-        return
-    there = json.loads(path.read_text(encoding="utf-8"))
-    for key, value in record.items():
-        if there.get(key) != value:
-            raise UsageError(
-                f"{run} holds results with {key} = {there.get(key)}, not {value}; give another "
-                "run folder with -o, or remove this one"
-            )

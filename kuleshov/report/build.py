@@ -7,13 +7,14 @@ from pathlib import Path
 
 from kuleshov.dataset import videos_root
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.compare import TaskComparison, compare, environment, samples_of
+from kuleshov.evaluate.compare import TaskComparison, compare, samples_of
 from kuleshov.evaluate.results import load_results
 from kuleshov.report.curves import curves
 from kuleshov.report.gallery import choose, gallery
 from kuleshov.report.page import Section, write_page
 from kuleshov.report.results import results
 from kuleshov.report.settings import settings
+from kuleshov.run import environment
 
 
 def build(

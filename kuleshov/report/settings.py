@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from kuleshov.evaluate.compare import environment
 from kuleshov.report.page import Section, render
+from kuleshov.run import environment
 
 
 def settings(runs: Sequence[Path], lead: str = "") -> Section:
@@ -25,7 +25,7 @@ def settings(runs: Sequence[Path], lead: str = "") -> Section:
         record = environment(run)
         if "data" in record:
             data.setdefault(record["data"], Path(record["data"]))
-        facts = {key: value for key, value in record.items() if key not in ("versions", "data")}
+        facts = {key: record[key] for key in ("model", "weights", "samples") if key in record}
         text = (run / "config.yaml").read_text(encoding="utf-8")
         blocks.append({"name": run.name, "facts": facts, "config": text})
     for folder in data.values():

@@ -102,7 +102,7 @@ class Masked(Task):
         keys = self._key_frames(alike)
         if len(keys) < self.min_frames:
             reason = (
-                f"{len(keys)} different frames at {self.fps:g} fps, needs {self.min_frames} "
+                f"different frames at {self.fps:g} fps: {len(keys)}, needs {self.min_frames} "
                 "(knobs min_frames and max_similarity)"
             )
             return Skip(video.path, reason, self.name)

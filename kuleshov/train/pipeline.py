@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from hashlib import blake2b
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,11 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 from trl import GRPOConfig, SFTConfig, SFTTrainer
 
-from kuleshov.dataset import load_samples, replace_text, videos_root
-from kuleshov.environment import versions
+from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
 from kuleshov.media import Renderer
 from kuleshov.progress import Progress
-from kuleshov.read import content_id
-from kuleshov.recipe import to_yaml
-from kuleshov.sample import Sample
+from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
@@ -64,21 +61,20 @@ def train(
         The folder of the trained model.
 
     Raises:
-        UsageError: no samples to train on, or a model that cannot be loaded.
+        UsageError: no samples to train on, a model that cannot be loaded, or a run folder that
+            holds a run with other settings, samples or weights.
         MissingVideoError: video tokens reached the model without their features.
     """
     samples = load_samples(data, "train")
     if not samples:
         raise UsageError(f"{data} has no samples in its train split; lower make's held_out")
-    run.mkdir(parents=True, exist_ok=True)
-    replace_text(run / "config.yaml", to_yaml(config))
     record = {
         "model": model,
         "weights": weights_hash(model),
-        "samples": fingerprint(samples),
-        "versions": versions(),
+        "samples": samples_hash(samples),
+        "settings": asdict(config),
     }
-    replace_text(run / "environment.json", json.dumps(record, indent=2) + "\n")
+    begin(run, record, config, started=(run / "metrics.jsonl").is_file())
     renderer = Renderer(videos_root(data), config.cache_megabytes << 20)
     rows = Dataset.from_list([row(sample) for sample in samples])
     if config.sft.steps:
@@ -115,23 +111,6 @@ def load_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any
     if getattr(processor, "video_processor", None) is None:
         raise UsageError(f"model {model!r} takes no video; give a Video LLM such as Qwen3-VL")
     return loaded, processor
-
-
-def weights_hash(model: str) -> str:
-    """Hash of the weight files of a local model; "" for a name on the hub."""
-    state = blake2b(digest_size=16)
-    files = sorted(Path(model).glob("*.safetensors"))
-    for file in files:
-        state.update(content_id(file).encode())
-    return state.hexdigest() if files else ""
-
-
-def fingerprint(samples: list[Sample]) -> str:
-    """Hash of a list of samples, for the run folder."""
-    state = blake2b(digest_size=16)
-    for sample in samples:
-        state.update(sample.to_json().encode())
-    return state.hexdigest()
 
 
 def _sft(

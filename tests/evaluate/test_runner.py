@@ -74,7 +74,7 @@ def test_an_interrupted_run_goes_on_with_the_same_draws(setup: Setup, tmp_path: 
 
 def test_results_of_another_model_are_not_mixed_in(setup: Setup, tmp_path: Path) -> None:
     evaluate(str(setup.folder), setup.data, tmp_path, CONFIG)
-    with pytest.raises(UsageError, match="holds results with model = "):
+    with pytest.raises(UsageError, match="holds a run with model = "):
         evaluate("another", setup.data, tmp_path, CONFIG)
 
 

@@ -167,7 +167,7 @@ def test_a_still_video_has_too_few_different_frames(tmp_path: Path) -> None:
     assert isinstance(video, Video)
     result = Masked().synthesize(video, np.random.default_rng(0), lambda n: [])
     assert isinstance(result, Skip)
-    assert result.reason.startswith("1 different frames at 1 fps, needs 8")
+    assert result.reason.startswith("different frames at 1 fps: 1, needs 8")
 
 
 def test_chance_is_the_mean_over_all_sequences_for_every_order() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def test_a_finished_phase_is_not_run_again(setup: Setup, tmp_path: Path) -> None
     steps: list[str] = []
     train(setup.data, str(setup.folder), tmp_path, CONFIG, lambda what, *_: steps.append(what))
     assert steps == [] and not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_a_run_folder_takes_no_other_settings(setup: Setup, tmp_path: Path) -> None:
+    train(setup.data, str(setup.folder), tmp_path, CONFIG)
+    other = replace(CONFIG, grpo=replace(CONFIG.grpo, learning_rate=0.5))
+    with pytest.raises(UsageError, match=r"settings\.grpo\.learning_rate = 1e-06, not 0\.5"):
+        train(setup.data, str(setup.folder), tmp_path, other)
+    assert "learning_rate: 0.5" not in (tmp_path / "config.yaml").read_text()
 
 
 def test_an_interrupted_run_goes_on_from_its_checkpoint(setup: Setup, tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""Run folders: what a run was made with is written down, and no other run is mixed into it.
+
+RUN/
+config.yaml        the settings as resolved
+environment.json   the model, hashes of its weights and of the samples, versions
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from kuleshov.dataset import replace_text
+from kuleshov.environment import versions
+from kuleshov.errors import UsageError
+from kuleshov.read import content_id
+from kuleshov.recipe import to_yaml
+from kuleshov.sample import Json, Sample
+
+
+def begin(run: Path, record: dict[str, Json], config: Any, started: bool) -> None:
+    """Write down what a run is made with, or refuse to go on with another one.
+
+    Args:
+        run: the folder; made if it is missing.
+        record: what must stay the same for as long as the run goes on; values may be mappings.
+        config: the settings, a dataclass.
+        started: whether the folder holds work that was done with what is written down there.
+
+    Raises:
+        UsageError: the folder holds work that was done with something else.
+    """
+    if started:
+        there, here = _flat(environment(run)), _flat(record)
+        for key, value in here.items():
+            if there.get(key) != value:
+                raise UsageError(
+                    f"{run} holds a run with {key} = {there.get(key)}, not {value}; give another "
+                    "run folder with -o, or remove this one"
+                )
+    run.mkdir(parents=True, exist_ok=True)
+    whole = {**record, "versions": versions()}
+    replace_text(run / "environment.json", json.dumps(whole, indent=2) + "\n")
+    replace_text(run / "config.yaml", to_yaml(config))
+
+
+def environment(run: Path) -> dict[str, Any]:
+    """What a run folder says of its model, samples and versions."""
+    loaded: dict[str, Any] = json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def weights_hash(model: str) -> str:
+    """Hash of the weight files of a local model; "" for a name on the hub."""
+    state = blake2b(digest_size=16)
+    files = sorted(Path(model).glob("*.safetensors"))
+    for file in files:
+        state.update(content_id(file).encode())
+    return state.hexdigest() if files else ""
+
+
+def samples_hash(samples: Sequence[Sample]) -> str:
+    """Hash of a list of samples."""
+    state = blake2b(digest_size=16)
+    for sample in samples:
+        state.update(sample.to_json().encode())
+    return state.hexdigest()
+
+
+def _flat(value: Json, name: str = "") -> dict[str, Json]:
+    """Nested mappings as one, with dotted keys."""
+    if not isinstance(value, dict):
+        return {name: value}
+    flat: dict[str, Json] = {}
+    for key, item in value.items():
+        flat |= _flat(item, f"{name}.{key}" if name else key)
+    return flat

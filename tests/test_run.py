@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kuleshov.errors import UsageError
+from kuleshov.evaluate.config import EvalConfig
+from kuleshov.run import begin, environment, weights_hash
+
+RECORD = {"model": "m", "settings": {"seed": 1, "steps": [1, 2]}}
+
+
+def test_a_run_says_what_it_was_made_with(tmp_path: Path) -> None:
+    begin(tmp_path / "run", RECORD, EvalConfig(), started=False)
+    there = environment(tmp_path / "run")
+    assert {key: there[key] for key in RECORD} == RECORD
+    assert there["versions"]["python"].startswith("3.")
+    assert "temperature: 0.0" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_a_started_run_goes_on_with_the_same_and_refuses_another(tmp_path: Path) -> None:
+    begin(tmp_path, RECORD, EvalConfig(), started=False)
+    begin(tmp_path, RECORD, EvalConfig(), started=True)
+    other = {**RECORD, "settings": {"seed": 2, "steps": [1, 2]}}
+    with pytest.raises(UsageError, match=r"holds a run with settings\.seed = 1, not 2"):
+        begin(tmp_path, other, EvalConfig(), started=True)
+    assert environment(tmp_path)["settings"]["seed"] == 1
+
+
+def test_a_run_that_did_nothing_yet_may_begin_again(tmp_path: Path) -> None:
+    # A mistyped model name must not spoil the folder.
+    begin(tmp_path, {"model": "mm"}, EvalConfig(), started=False)
+    begin(tmp_path, {"model": "m"}, EvalConfig(), started=False)
+    assert environment(tmp_path)["model"] == "m"
+
+
+def test_other_weights_have_another_hash_and_a_hub_name_has_none(tmp_path: Path) -> None:
+    hashes = set()
+    for content in (b"one", b"two"):
+        (tmp_path / "model.safetensors").write_bytes(content)
+        hashes.add(weights_hash(str(tmp_path)))
+    assert len(hashes) == 2
+    assert weights_hash("Qwen/Qwen3-VL-2B-Instruct") == ""
