@@ -42,8 +42,8 @@ _SPECIALS = [
 ]
 # What the chat templates and the time stamps add to the prompts.
 _FRAME_TEXTS = ["system\nYou are a helpful assistant.", "user\n", "assistant\n", " seconds>"]
-# Wider than usual: with the customary 0.02 so small a network takes twice as long to start
-# learning (docs/LOG.md).
+# Wider than usual: with the customary 0.02 so small a network needs a third more steps before it
+# starts to order clips (docs/LOG.md).
 _INIT = 0.08
 _TEXT: dict[str, Any] = {
     "hidden_size": 128,
