@@ -22,7 +22,7 @@ REAL = os.environ.get("KULESHOV_TEST_VIDEOS")
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of six procedural clips of 10 s, 120 frames, 112 x 112 pixels."""
+    """A folder of six procedural clips of 10 s, 120 frames, 64 x 64 pixels."""
     folder = tmp_path_factory.mktemp("clips")
     write_clips(folder, 6, seed=7, seconds=10)
     return folder
