@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from kuleshov.errors import UsageError
+from kuleshov.errors import UsageError, unknown_name
+from kuleshov.tasks import TASKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,9 @@ class SFTSettings:
         batch_size: samples for each step.
         learning_rate: peak; decays linearly to 0.
         warmup_steps: steps in which the rate rises.
+        curriculum: task -> steps on its samples alone, one task after the other, before the
+            mixture of all gets the rest of the steps. For tasks that are learned late beside
+            others, such as `jigsaw` by an untrained model.
         extra: further arguments of `trl.SFTConfig`.
     """
 
@@ -24,7 +28,20 @@ class SFTSettings:
     batch_size: int = 8
     learning_rate: float = 1e-5
     warmup_steps: int = 0
+    curriculum: dict[str, int] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for task, steps in self.curriculum.items():
+            if task not in TASKS:
+                raise unknown_name("task in train.sft.curriculum", task, TASKS)
+            if steps < 0:
+                raise UsageError(f"train.sft.curriculum: {task} is {steps}; allowed: 0 or more")
+        if sum(self.curriculum.values()) > self.steps:
+            raise UsageError(
+                f"train.sft.curriculum has {sum(self.curriculum.values())} steps of "
+                f"{self.steps}; raise train.sft.steps or lower it"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,7 @@ from kuleshov.media import Renderer
 from kuleshov.progress import Progress
 from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.train.config import TrainConfig
+from kuleshov.train.curriculum import order
 from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
 from kuleshov.train.guard import guard
@@ -80,7 +81,8 @@ def train(
     if config.sft.steps:
         cold = run / "sft" / "model"
         if not cold.exists():
-            _sft(model, rows, renderer, run, config, progress)
+            tasks = [sample.task for sample in samples]
+            _sft(model, rows, tasks, renderer, run, config, progress)
         model = str(cold)
     trained = run / "model"
     if not trained.exists():
@@ -116,6 +118,7 @@ def load_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any
 def _sft(
     model: str,
     rows: Dataset,
+    tasks: list[str],
     renderer: Renderer,
     run: Path,
     config: TrainConfig,
@@ -131,14 +134,19 @@ def _sft(
         "per_device_train_batch_size": settings.batch_size,
         "learning_rate": settings.learning_rate,
         "warmup_steps": settings.warmup_steps,
+        "train_sampling_strategy": "sequential",  # in the order of the curriculum
         "max_length": None,  # cutting a prompt would cut video tokens
         "dataset_kwargs": {"skip_prepare_dataset": True},
         **settings.extra,
     }
+    args = SFTConfig(**arguments)
+    per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
     trainer = SFTTrainer(
         loaded,
-        args=SFTConfig(**arguments),
-        train_dataset=rows,
+        args=args,
+        train_dataset=rows.select(
+            order(tasks, settings.steps, per_step, settings.curriculum, config.seed)
+        ),
         data_collator=VideoCollator(Encoder(processor, renderer)),
         processing_class=processor,
         callbacks=[_Follow(run / "metrics.jsonl", "sft", "cold start", progress)],

@@ -3,14 +3,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
 from kuleshov.errors import UsageError
+from kuleshov.train import pipeline
 from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
 from kuleshov.train.pipeline import load_model, train
+from kuleshov.train.sft import VideoCollator
 from tests.train.conftest import Setup
 
 CONFIG = TrainConfig(
@@ -79,6 +82,23 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(setup: Setup, tmp_path: 
     )
     assert steps == [3, 4]
     assert (tmp_path / "model" / "config.json").exists()
+
+
+def test_the_cold_start_sees_the_tasks_of_the_curriculum_first(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    class Recording(VideoCollator):
+        def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+            seen.extend(json.loads(row["sample"])["task"] for row in rows)
+            return super().__call__(rows)
+
+    monkeypatch.setattr(pipeline, "VideoCollator", Recording)
+    sft = SFTSettings(steps=4, batch_size=4, curriculum={"jigsaw": 2})
+    train(setup.data, str(setup.folder), tmp_path, replace(CONFIG, sft=sft))
+    assert seen[:8] == ["jigsaw"] * 8
+    assert len(seen) == 16 and set(seen[8:]) > {"jigsaw"}
 
 
 def test_the_same_seed_gives_the_same_weights(setup: Setup, tmp_path: Path) -> None:
