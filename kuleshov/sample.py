@@ -47,7 +47,8 @@ class Video:
         root: the folder that was read.
         start: presentation time of the first frame, in seconds. Not always 0.
         end: presentation time at which the last frame disappears, in seconds.
-        num_frames: frames that can be decoded, which may be fewer than the header claims.
+        num_frames: frames in the file, which may be fewer than the header claims. Damage that only a
+            decoder sees is not known here; what is on screen then is the frame before.
         width: display width in pixels, after rotation and with square pixels.
         height: display height in pixels, likewise.
         codec: the decoder's name, such as "h264".
@@ -81,7 +82,7 @@ class Video:
         Raises:
             UnreadableVideoError: a time lies outside of the video, or the file has changed.
         """
-        from kuleshov.frames import decode  # only frames.py imports the decoder
+        from kuleshov.frames import decode  # only frames imports the decoder
 
         return decode(Path(self.root) / self.path, seconds, size)
 

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from kuleshov.clips import clip
+from kuleshov.errors import UnreadableVideoError
+from kuleshov.frames import scan, write_video
+from kuleshov.frames.scan import scan_frames, scan_packets
+from kuleshov.read import find
+from tests.frames.encoded import encode
+from tests.frames.test_decode import write_levels
+
+
+def test_scan_measures_the_true_range(tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    write_video(path, np.zeros((10, 32, 48, 3), np.uint8), fps=5)
+    info = scan(path)
+    assert (info.start, info.end, info.num_frames) == (0, 2, 10)
+    assert (info.width, info.height, info.codec) == (48, 32, "h264")
+
+
+@pytest.mark.parametrize("content", [b"", b"this is not a video"])
+def test_what_is_no_video_says_so(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.mp4"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableVideoError, match=r"x\.mp4: cannot be opened as a video"):
+        scan(path)
+
+
+def test_a_cut_file_keeps_what_can_be_decoded(tmp_path: Path, clips: Path) -> None:
+    whole = tmp_path / "whole.mkv"
+    write_levels(whole, [i * 10 for i in range(15)])
+    data = whole.read_bytes()
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(data[: len(data) * 6 // 10])
+    assert 0 < scan(cut).num_frames < scan(whole).num_frames
+
+
+# Figures of real clips, from ffprobe 5.1.9 (an independent build), on each file:
+#   ffprobe -v error -count_frames -select_streams v:N \
+#     -show_entries stream=nb_read_frames:frame=pts_time -of csv FILE
+# N is 0, for nasa_13013.mp4 the default stream 1. Sizes are those that ffplay shows: after
+# rotation and with square pixels.
+REAL_CLIPS = {
+    "ax_sample_edit_list.mp4": (77, 0.0, 1080, 1920),
+    "ax_bbb_800x640_pyramid_3b.mp4": (120, 0.0, 1138, 640),
+    "bbb_480p_30s.mp4": (720, 0.0, 854, 480),
+    "de_video_90.mov": (3, 0.0, 320, 568),
+    "made_start_offset.mkv": (150, 3.7, 960, 540),
+    "made_vfr.mp4": (165, 0.0, 320, 180),
+    "mp4p_MOV00006.3gp": (222, 0.0, 192, 144),
+    "mpy_fire2.mp4": (25, 0.0, 1280, 720),
+    "mpy_no_duration.webm": (74, 0.0, 1280, 720),
+    "nasa_13013.mp4": (390, 0.0, 480, 270),
+}
+
+
+@pytest.mark.parametrize("name", REAL_CLIPS)
+def test_real_clips_scan_as_an_independent_tool_counts(real_clips: Path, name: str) -> None:
+    info = scan(real_clips / name)
+    frames, start, width, height = REAL_CLIPS[name]
+    assert (info.num_frames, info.width, info.height) == (frames, width, height)
+    assert info.start == pytest.approx(start, abs=1e-3)
+
+
+def test_packets_tell_what_decoding_finds(real_clips: Path) -> None:
+    compared = 0
+    for name in find(real_clips):
+        try:
+            decoded = scan_frames(real_clips / name)
+        except UnreadableVideoError:
+            continue
+        if (listed := scan_packets(real_clips / name)) is None:
+            assert decoded.codec in ("h263", "vp8")
+            continue
+        # One of the packets of de_corrupted.mp4 gives no frame.
+        lost = int(name == "de_corrupted.mp4")
+        assert listed.num_frames == decoded.num_frames + lost
+        assert listed == decoded._replace(num_frames=listed.num_frames)
+        compared += 1
+    assert compared == 30
+
+
+def test_a_stream_that_starts_in_the_middle_starts_at_its_first_key_frame(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mkv"
+    encode(whole, "libx264", {"g": "12", "bf": "0"}, clip(3, 1, seconds=3))
+    with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for i, packet in enumerate(source.demux(video=0)):
+            if i >= 6 and packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    # 36 frames at 12 fps; those from 6 to 11 refer to what was cut off.
+    info = scan(cut)
+    assert info.num_frames == 24
+    assert info.start == pytest.approx(1.0)
+    assert info == scan_packets(cut) == scan_frames(cut)
