@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from kuleshov.errors import WriteError
 from kuleshov.frames import write_video
-from kuleshov.parallel import counted, ordered_map
 from kuleshov.progress import Progress
 from kuleshov.randomness import rng_for
+from kuleshov.runners import Failed, runner
 from kuleshov.sample import Pixels
 
 SIZE = 64
@@ -142,7 +143,7 @@ def write_clips(
     count: int,
     seed: int,
     seconds: float = SECONDS,
-    workers: int = 1,
+    workers: int | None = None,
     progress: Progress = lambda *_: None,
 ) -> None:
     """Write `count` clips as mp4 files; those that are there already are left alone.
@@ -152,20 +153,25 @@ def write_clips(
         count: how many.
         seed: of the collection.
         seconds: how long each one is.
-        workers: processes; changes no clip.
+        workers: processes, which change no clip; None for one a core, 0 for none but this one.
         progress: told of every clip.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with ordered_map(workers) as pmap:
-        written = pmap(partial(_write_clip, folder, seed, seconds), range(count))
-        for _ in counted(written, "making clips", count, progress):
-            pass
+    progress("making clips", 0, count)
+    written = runner("local", workers).map(
+        partial(_write_clip, folder, seed, seconds), range(count)
+    )
+    for done, path in enumerate(written, 1):
+        if isinstance(path, Failed):
+            raise WriteError(f"a clip was not written to {folder}: {path.reason}")
+        progress("making clips", done, count)
 
 
-def _write_clip(folder: Path, seed: int, seconds: float, index: int) -> None:
+def _write_clip(folder: Path, seed: int, seconds: float, index: int) -> Path:
     path = folder / f"clip-{index:04}.mp4"
     if not path.exists():
         write_video(path, clip(seed, index, seconds=seconds), FPS)
+    return path
 
 
 def _backdrop(rng: np.random.Generator) -> Pixels:

@@ -15,9 +15,9 @@ it exists, the set is complete.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +25,16 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from kuleshov.errors import UsageError
+from kuleshov.files import replace_text, replacing
 from kuleshov.sample import Sample, Skip, dump_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 SPLITS = ("train", "held_out")
 _ROWS_PER_FILE = 20_000
+_ROWS_PER_GROUP = 500
 
 
 def schema() -> pa.Schema:
@@ -71,34 +74,107 @@ def schema() -> pa.Schema:
     )
 
 
-def write(
-    out: Path, samples: Sequence[Sample], skips: Sequence[Skip], config: dict[str, Any]
-) -> dict[str, Any]:
-    """Write a whole set and return its summary.
+def write(out: Path, results: Iterable[Sample | Skip], config: dict[str, Any]) -> dict[str, Any]:
+    """Write a whole set and return its summary. Few samples are in memory at a time.
 
-    The same samples give the same bytes, with the same version of pyarrow.
+    The same results give the same bytes, with the same version of pyarrow.
+
+    Raises:
+        WriteError: the disk is full, or the folder cannot be written.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    folder = out / "samples"
-    folder.mkdir(parents=True, exist_ok=True)
     (out / "summary.json").unlink(missing_ok=True)
-    for stale in folder.glob("*.parquet"):
-        stale.unlink()
-    for split in SPLITS:
-        rows = [sample.to_row() for sample in samples if sample.split == split]
-        for part, start in enumerate(range(0, len(rows), _ROWS_PER_FILE)):
-            table = pa.Table.from_pylist(rows[start : start + _ROWS_PER_FILE], schema=schema())
-            path = folder / f"{split}-{part:05}.parquet"
-            pq.write_table(table, path.with_suffix(".tmp"), compression="zstd")
-            os.replace(path.with_suffix(".tmp"), path)
-    summary = summarize(samples, skips)
-    replace_text(out / "skips.jsonl", "".join(f"{dump_json(asdict(skip))}\n" for skip in skips))
+    counts = _Counts()
+    with ExitStack() as files:
+        writers = {split: files.enter_context(_Shards(out, split)) for split in SPLITS}
+        skips = files.enter_context(replacing(out / "skips.jsonl"))
+        for result in results:
+            counts.add(result)
+            if isinstance(result, Skip):
+                skips.write(f"{dump_json(asdict(result))}\n".encode())
+            else:
+                writers[result.split].add(result)
+    summary = counts.summary()
     replace_text(out / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     replace_text(out / "README.md", _card(summary))
     replace_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+class _Shards:
+    """The Parquet files of a split: each is whole or not there."""
+
+    def __init__(self, out: Path, split: str) -> None:
+        self.folder, self.split = out / "samples", split
+        self._files = ExitStack()
+        self._rows: list[dict[str, Any]] = []
+        self._written = self._shards = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> _Shards:
+        return self
+
+    def add(self, sample: Sample) -> None:
+        self._rows.append(sample.to_row())
+        if len(self._rows) == _ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if self._writer is None:
+            path = self.folder / f"{self.split}-{self._shards:05}.parquet"
+            file = self._files.enter_context(replacing(path))
+            self._writer = self._files.enter_context(
+                pq.ParquetWriter(file, schema(), compression="zstd")
+            )
+            self._shards, self._written = self._shards + 1, 0
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=schema()))
+        self._written, self._rows = self._written + len(self._rows), []
+        if self._written >= _ROWS_PER_FILE:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._files.close()
+        self._writer = None
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if kind is not None:
+            self._files.__exit__(kind, *error)
+            return
+        if self._rows:
+            self._flush()
+        self._finish()
+        # Of a larger set that was here before.
+        for stale in self.folder.glob(f"{self.split}-*.parquet"):
+            if int(stale.stem.removeprefix(f"{self.split}-")) >= self._shards:
+                stale.unlink()
+
+
+class _Counts:
+    """Counts by task and split, and of the skips."""
+
+    def __init__(self) -> None:
+        self.videos: dict[str, set[str]] = {split: set() for split in SPLITS}
+        self.tasks: Counter[tuple[str, str]] = Counter()
+        self.skips: Counter[str] = Counter()
+
+    def add(self, result: Sample | Skip) -> None:
+        if isinstance(result, Skip):
+            self.skips[result.task or "(video)"] += 1
+        else:
+            self.videos[result.split].add(result.video_ids[0])
+            self.tasks[result.task, result.split] += 1
+
+    def summary(self) -> dict[str, Any]:
+        names = sorted({task for task, _ in self.tasks})
+        return {
+            "samples": self.tasks.total(),
+            "videos": {split: len(ids) for split, ids in self.videos.items()},
+            "tasks": {name: {split: self.tasks[name, split] for split in SPLITS} for name in names},
+            "skips": self.skips.total(),
+            "skips_by_task": dict(sorted(self.skips.items())),
+        }
 
 
 def load_samples(out: Path | str, split: str | None = None) -> list[Sample]:
@@ -137,31 +213,6 @@ def videos_root(out: Path | str) -> Path:
     """The folder of videos that a set was made from, as `config.yaml` names it."""
     config = yaml.safe_load((Path(out) / "config.yaml").read_text(encoding="utf-8"))
     return Path(config["videos"])
-
-
-def summarize(samples: Sequence[Sample], skips: Sequence[Skip]) -> dict[str, Any]:
-    """Counts by task and split, and of the reasons for skips."""
-    return {
-        "samples": len(samples),
-        "videos": {
-            split: len({s.video_ids[0] for s in samples if s.split == split}) for split in SPLITS
-        },
-        "tasks": {
-            task: {
-                split: sum(s.task == task and s.split == split for s in samples) for split in SPLITS
-            }
-            for task in sorted({sample.task for sample in samples})
-        },
-        "skips": len(skips),
-        "skips_by_task": dict(sorted(Counter(skip.task or "(video)" for skip in skips).items())),
-    }
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old one or the whole new one."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def _card(summary: dict[str, Any]) -> str:

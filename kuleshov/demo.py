@@ -21,9 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kuleshov import clips
-from kuleshov.dataset import load_samples, replace_text
+from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.files import replace_text
 from kuleshov.progress import Progress
 from kuleshov.recipe import load
 from kuleshov.synthesize import MakeConfig, make, with_both_sides

@@ -2,6 +2,7 @@
 
     KuleshovError
     ├── UsageError            (ValueError)    you: change the command, the recipe or the arguments
+    ├── WriteError            (OSError)       you: make room, or give another folder
     ├── UnreadableVideoError  (OSError)       nobody: the file holds no video we can decode
     └── MissingVideoError     (RuntimeError)  whoever wrote the trainer: the model is blind
 
@@ -22,6 +23,10 @@ class KuleshovError(Exception):
 
 class UsageError(KuleshovError, ValueError):
     """What was asked for cannot be done as asked."""
+
+
+class WriteError(KuleshovError, OSError):
+    """A result cannot be written; what was finished before is kept."""
 
 
 class UnreadableVideoError(KuleshovError, OSError):

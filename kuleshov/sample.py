@@ -47,8 +47,8 @@ class Video:
         root: the folder that was read.
         start: presentation time of the first frame, in seconds. Not always 0.
         end: presentation time at which the last frame disappears, in seconds.
-        num_frames: frames in the file, which may be fewer than the header claims. Damage that only a
-            decoder sees is not known here; what is on screen then is the frame before.
+        num_frames: frames in the file, which may be fewer than the header claims. Damage that
+            only a decoder sees is not known here; what is on screen then is the frame before.
         width: display width in pixels, after rotation and with square pixels.
         height: display height in pixels, likewise.
         codec: the decoder's name, such as "h264".

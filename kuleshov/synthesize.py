@@ -7,19 +7,23 @@ other videos changes when its donor comes or goes; `video_ids` name the donor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from kuleshov import dataset
+from kuleshov import __version__, dataset
+from kuleshov.donors import donors, load
 from kuleshov.errors import UnreadableVideoError, UsageError, unknown_name
-from kuleshov.parallel import counted, ordered_map
+from kuleshov.files import replace_text
+from kuleshov.journal import Journal
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, fraction, rng_for
-from kuleshov.read import find, read_video, without_duplicates
-from kuleshov.sample import Sample, Skip, Split, Video, dump_json
+from kuleshov.read import find, fingerprint, read_video, without_duplicates
+from kuleshov.runners import RUNNERS, Failed, Limits, runner
+from kuleshov.sample import Json, Sample, Skip, Split, Video, dump_json
 from kuleshov.tasks import TASKS, Task, build
 
 
@@ -34,7 +38,11 @@ class MakeConfig:
         per_task: the same for single tasks, where it differs: the weights of a mixture.
         held_out: share of the videos that training never sees.
         seed: of everything random.
-        workers: processes; changes no sample.
+        runner: "local"; changes no sample.
+        workers: processes, which change no sample; None for one a core, 0 for none but this one,
+            without the limits below.
+        seconds: limit for each video, after which it is a Skip.
+        megabytes: limit of memory for each process (Linux); what needs more is a Skip.
     """
 
     tasks: dict[str, dict[str, Any]] = field(default_factory=lambda: {name: {} for name in TASKS})
@@ -43,7 +51,10 @@ class MakeConfig:
     per_task: dict[str, int] = field(default_factory=dict)
     held_out: float = 0.2
     seed: int = 0
-    workers: int = 1
+    runner: str = "local"
+    workers: int | None = None
+    seconds: float = 600.0
+    megabytes: int = 8192
 
     def __post_init__(self) -> None:
         for name in self.per_task:
@@ -54,10 +65,14 @@ class MakeConfig:
             ("per_task", all(count >= 1 for count in self.per_task.values()), "1 or more each"),
             ("held_out", 0 <= self.held_out <= 1, "0 to 1"),
             ("seed", self.seed >= 0, "0 or more"),
-            ("workers", self.workers >= 1, "1 or more"),
+            ("workers", self.workers is None or self.workers >= 0, "0 or more"),
+            ("runner", self.runner in RUNNERS, " or ".join(RUNNERS)),
         ]:
             if not ok:
                 raise UsageError(f"make: {key} is {getattr(self, key)}; allowed: {allowed}")
+
+    def limits(self) -> Limits:
+        return Limits(self.seconds, self.megabytes)
 
     def count(self, task: str) -> int:
         """Samples of a task for each video."""
@@ -72,28 +87,14 @@ def make(
 ) -> dict[str, Any]:
     """Read a folder of videos and write a set of samples; returns the summary.
 
+    Killed at any point and started again, it goes on, and ends with the same bytes.
+
     Raises:
         UsageError: no videos, or a recipe that names unknown tasks or knobs.
+        WriteError: the disk is full, or `out` cannot be written.
     """
     tasks = config.built()
-    samples: list[Sample] = []
-    skips: list[Skip] = []
-    paths = find(videos)
-    with ordered_map(config.workers) as pmap:
-        found: list[Video] = []
-        read = pmap(partial(read_video, videos), paths)
-        for item in without_duplicates(counted(read, "reading", len(paths), progress)):
-            if isinstance(item, Skip):
-                skips.append(item)
-            else:
-                found.append(item)
-        work = partial(synthesize, tasks=tasks, videos=found, config=config)
-        for results in counted(pmap(work, found), "making samples", len(found), progress):
-            for result in results:
-                if isinstance(result, Skip):
-                    skips.append(result)
-                else:
-                    samples.append(result)
+    files = find(videos)
     resolved = {
         "videos": str(videos.resolve()),
         "setting": config.setting,
@@ -103,30 +104,53 @@ def make(
         "held_out": config.held_out,
         "seed": config.seed,
     }
-    return dataset.write(out, samples, skips, resolved)
+    work = out / ".making"
+    journal = Journal(work, dump_json([__version__, resolved, fingerprint(videos, files)]))
+    run = runner(config.runner, config.workers, config.limits())
+    journal.run("read", partial(_read, videos), files, _unread, run, progress, "reading")
+    found: list[Video] = []
+    skips: list[Skip] = []
+    for item in without_duplicates(map(_video_or_skip, journal.results("read"))):
+        if isinstance(item, Skip):
+            skips.append(item)
+        else:
+            found.append(item)
+    for split in dataset.SPLITS:
+        side = (video for video in found if split_of(video, config) == split)
+        replace_text(work / split, "".join(f"{dump_json(asdict(video))}\n" for video in side))
+    making = partial(_synthesize, tasks=tasks, work=work, config=config)
+    journal.run("made", making, found, _unmade, run, progress, "making samples")
+    made = (_sample_or_skip(value) for values in journal.results("made") for value in values)
+    summary = dataset.write(out, chain(skips, made), resolved)
+    journal.remove()
+    return summary
 
 
 def synthesize(
-    video: Video, tasks: Sequence[Task], videos: Sequence[Video], config: MakeConfig
+    video: Video,
+    tasks: Sequence[Task],
+    lenders: Callable[[Split], Sequence[Video]],
+    config: MakeConfig,
 ) -> list[Sample | Skip]:
-    """All samples of one video, or why there are none."""
+    """All samples of one video, or why there are none.
+
+    Args:
+        video: what to ask about.
+        tasks: what to ask.
+        lenders: gives all videos of a side, sorted by id; called only by tasks that borrow.
+        config: the settings.
+    """
     split = split_of(video, config)
     results: list[Sample | Skip] = []
     for task in tasks:
 
-        def donors(n: int, task: Task = task) -> list[Video]:
-            return rendezvous(
-                video,
-                [v for v in videos if split_of(v, config) == split],
-                n,
-                config.seed,
-                task.name,
-            )
+        def borrow(n: int, task: Task = task) -> list[Video]:
+            return donors(video, lenders(split), n, config.seed, task.name)
 
         for index in range(config.count(task.name)):
             rng = rng_for(config.seed, task.name, video.id, index)
             try:
-                result = task.synthesize(video, rng, donors)
+                result = task.synthesize(video, rng, borrow)
             except UnreadableVideoError as error:
                 result = Skip(video.path, str(error), task.name)
             if isinstance(result, Skip):
@@ -144,6 +168,40 @@ def synthesize(
                 )
             )
     return results
+
+
+# What the journal keeps: a Video, a Skip or a Sample, each with its kind.
+
+
+def _read(root: Path, path: str) -> Json:
+    return _to_json(read_video(root, path))
+
+
+def _unread(path: str, failed: Failed) -> Json:
+    return _to_json(Skip(path, failed.reason))
+
+
+def _video_or_skip(value: Json) -> Video | Skip:
+    return Skip(**value["skip"]) if "skip" in value else Video(**value["video"])
+
+
+def _synthesize(video: Video, tasks: Sequence[Task], work: Path, config: MakeConfig) -> Json:
+    results = synthesize(video, tasks, lambda split: load(work / split), config)
+    return [_to_json(result) for result in results]
+
+
+def _unmade(video: Video, failed: Failed) -> Json:
+    return [_to_json(Skip(video.path, failed.reason))]
+
+
+def _sample_or_skip(value: Json) -> Sample | Skip:
+    return Skip(**value["skip"]) if "skip" in value else Sample.from_row(value["sample"])
+
+
+def _to_json(value: Video | Skip | Sample) -> Json:
+    if isinstance(value, Sample):
+        return {"sample": value.to_row()}
+    return {type(value).__name__.lower(): asdict(value)}
 
 
 def split_of(video: Video, config: MakeConfig) -> Split:
@@ -165,12 +223,3 @@ def with_both_sides(config: MakeConfig, ids: Iterable[str]) -> MakeConfig:
 
 def _place(video_id: str, config: MakeConfig) -> float:
     return fraction("split", config.seed, video_id)
-
-
-def rendezvous(video: Video, others: Iterable[Video], n: int, seed: int, task: str) -> list[Video]:
-    """The n other videos with the highest hash of (seed, task, this video, that video).
-
-    Rendezvous hashing: when a video comes or goes, only those change that borrow from it.
-    """
-    rest = [other for other in others if other.id != video.id]
-    return sorted(rest, key=lambda other: digest(seed, task, video.id, other.id), reverse=True)[:n]

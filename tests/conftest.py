@@ -24,7 +24,7 @@ REAL = os.environ.get("KULESHOV_TEST_VIDEOS")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of six procedural clips of 10 s, 120 frames, 64 x 64 pixels."""
     folder = tmp_path_factory.mktemp("clips")
-    write_clips(folder, 6, seed=7, seconds=10)
+    write_clips(folder, 6, seed=7, seconds=10, workers=0)
     return folder
 
 
@@ -32,7 +32,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def short_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of twelve procedural clips of 4 s, 48 frames."""
     folder = tmp_path_factory.mktemp("short_clips")
-    write_clips(folder, 12, seed=7)
+    write_clips(folder, 12, seed=7, workers=0)
     return folder
 
 

@@ -13,19 +13,21 @@ from kuleshov.synthesize import MakeConfig, make
 
 @pytest.fixture
 def samples(short_clips: Path, tmp_path: Path) -> list[Sample]:
-    make(short_clips, tmp_path / "made", MakeConfig(tasks={"jigsaw": {}, "counting": {}}))
+    make(
+        short_clips, tmp_path / "made", MakeConfig(workers=0, tasks={"jigsaw": {}, "counting": {}})
+    )
     return load_samples(tmp_path / "made")
 
 
 def audited(samples: list[Sample], videos: Path, out: Path) -> list[str]:
-    write(out, samples, [], {"videos": str(videos)})
+    write(out, samples, {"videos": str(videos)})
     return audit(out).errors
 
 
 def test_a_sound_set_has_no_errors_and_its_floors(
     samples: list[Sample], short_clips: Path, tmp_path: Path
 ) -> None:
-    write(tmp_path / "set", samples, [], {"videos": str(short_clips)})
+    write(tmp_path / "set", samples, {"videos": str(short_clips)})
     findings = audit(tmp_path / "set")
     assert findings.errors == []
     assert [floor.task for floor in findings.floors] == ["counting", "jigsaw"]

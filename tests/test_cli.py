@@ -64,7 +64,7 @@ def test_findings_end_with_exit_code_one(short_clips: Path, tmp_path: Path) -> N
     from kuleshov.dataset import load_samples, write
 
     bad = replace(load_samples(out)[0], answer=[1])
-    write(out, [bad], [], {"videos": str(short_clips)})
+    write(out, [bad], {"videos": str(short_clips)})
     code, output = run("check", out)
     assert code == 1 and "1 errors" in output
 

@@ -21,7 +21,7 @@ def recipe(folder: Path, text: str) -> Path:
 def test_a_section_becomes_its_dataclass_and_flags_win(tmp_path: Path) -> None:
     path = recipe(tmp_path, "make:\n  seed: 3\n  per_video: 2\n  tasks: {jigsaw: {num_clips: 4}}\n")
     config = load(path, "make", MakeConfig, {"seed": 5, "workers": None})
-    assert (config.seed, config.per_video, config.workers) == (5, 2, 1)
+    assert (config.seed, config.per_video, config.workers) == (5, 2, None)
     assert config.tasks == {"jigsaw": {"num_clips": 4}}
 
 

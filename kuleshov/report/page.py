@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from kuleshov.dataset import replace_text
+from kuleshov.files import replace_text
 
 _TEMPLATES = Environment(
     loader=PackageLoader("kuleshov.report"),

@@ -34,7 +34,7 @@ def answered(sample: str, score: float, condition: str = "full", parsed: bool = 
 def data(tmp_path: Path) -> Path:
     # Held-out samples of twelve videos; the true orders alternate.
     samples = jigsaws(*["123", "132"] * 6)
-    write(tmp_path / "data", samples, [], {"videos": "x"})
+    write(tmp_path / "data", samples, {"videos": "x"})
     return tmp_path / "data"
 
 

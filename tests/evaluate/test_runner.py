@@ -83,6 +83,6 @@ def test_a_split_without_samples_is_refused(setup: Setup, tmp_path: Path) -> Non
     from tests.train.conftest import TASKS
 
     videos = setup.encoder.render.root  # type: ignore[attr-defined]
-    make(videos, tmp_path / "data", MakeConfig(tasks=TASKS, held_out=0.0))
+    make(videos, tmp_path / "data", MakeConfig(workers=0, tasks=TASKS, held_out=0.0))
     with pytest.raises(UsageError, match="no samples in its held_out split"):
         evaluate(str(setup.folder), tmp_path / "data", tmp_path / "run", CONFIG)

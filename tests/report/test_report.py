@@ -57,7 +57,9 @@ def checked(text: str) -> Checker:
 @pytest.fixture
 def data(short_clips: Path, tmp_path: Path) -> Path:
     make(
-        short_clips, tmp_path / "data", MakeConfig(tasks={"anomaly": {}, "jigsaw": {}}, held_out=1)
+        short_clips,
+        tmp_path / "data",
+        MakeConfig(workers=0, tasks={"anomaly": {}, "jigsaw": {}}, held_out=1),
     )
     return tmp_path / "data"
 

@@ -39,14 +39,17 @@ def the_task(name: str, setting: str) -> Task:
 
 
 def make_all(videos: list[Video], name: str, setting: str) -> list[Sample]:
-    config = MakeConfig(tasks={name: KNOBS.get(name, {})}, setting=setting, per_video=2, seed=5)
-    results = [r for v in videos for r in synthesize(v, config.built(), videos, config)]
+    config = MakeConfig(
+        workers=0, tasks={name: KNOBS.get(name, {})}, setting=setting, per_video=2, seed=5
+    )
+    results = [r for v in videos for r in synthesize(v, config.built(), lambda _: videos, config)]
     return [result for result in results if isinstance(result, Sample)]
 
 
 @pytest.fixture(scope="module")
 def videos(clips: Path) -> list[Video]:
-    return [item for item in read(clips) if isinstance(item, Video)]
+    found = [item for item in read(clips) if isinstance(item, Video)]
+    return sorted(found, key=lambda video: video.id)
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ class Setup(NamedTuple):
 @pytest.fixture(scope="session")
 def data(short_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("data")
-    make(short_clips, out, MakeConfig(tasks=TASKS, held_out=0.4))
+    make(short_clips, out, MakeConfig(workers=0, tasks=TASKS, held_out=0.4))
     return out
 
 

@@ -1,0 +1,55 @@
+"""Writing files so that a reader sees the old one or the whole new one, and never half of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from kuleshov.errors import WriteError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that gets its name when it is whole and on the disk.
+
+    Raises:
+        WriteError: the disk is full or the folder cannot be written; the old file is still there.
+    """
+    # Always the same name: what a kill leaves behind is written over by the next run.
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _unwritten(path, error) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _unwritten(path: Path, error: OSError) -> WriteError:
+    return WriteError(
+        f"{path} cannot be written: {error.strerror or error}. What was finished before it is "
+        "kept; make room or give another folder, and start the same command again"
+    )
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file as a whole.
+
+    Raises:
+        WriteError: see `replacing`.
+    """
+    with replacing(path) as file:
+        file.write(text.encode())

@@ -1,0 +1,76 @@
+"""Processes of this machine, one for each core, of which any may die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, TimeoutError
+from itertools import islice
+from typing import TypeVar, final
+
+from pebble import ProcessExpired, ProcessPool
+
+from kuleshov.runners.runner import Failed, Limits, Runner, died, too_large, too_slow
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_AHEAD = 8
+"""Items for each process that are given out before their results are taken."""
+
+
+@final
+class Local(Runner):
+    """Processes of this machine.
+
+    Args:
+        workers: how many.
+        limits: of each item.
+    """
+
+    def __init__(self, workers: int, limits: Limits) -> None:
+        self.workers, self.limits = workers, limits
+
+    def map(
+        self, function: Callable[[T], R], items: Iterable[T]
+    ) -> Generator[R | Failed, None, None]:
+        waiting: deque[Future[R | Failed]] = deque()
+        items = iter(items)
+        # spawn: the same on Linux and macOS, and safe where threads are already running.
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPool(
+            self.workers,
+            initializer=_limit_memory,
+            initargs=[self.limits.megabytes],
+            context=context,
+        )
+        try:
+            while True:
+                for item in islice(items, self.workers * _AHEAD - len(waiting)):
+                    waiting.append(
+                        pool.schedule(function, args=[item], timeout=self.limits.seconds)
+                    )
+                if not waiting:
+                    break
+                yield self._result(waiting.popleft())
+        finally:
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+
+    def _result(self, future: Future[R | Failed]) -> R | Failed:
+        try:
+            return future.result()
+        except TimeoutError:
+            return too_slow(self.limits.seconds)
+        except ProcessExpired as error:
+            return died(error.exitcode)
+        except MemoryError:
+            return too_large(self.limits.megabytes)
+
+
+def _limit_memory(megabytes: int) -> None:
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))

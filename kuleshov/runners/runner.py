@@ -1,0 +1,78 @@
+"""What a runner is, and the simplest one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar, final
+
+from kuleshov.errors import UsageError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Failed(NamedTuple):
+    """In place of a result: why there is none."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one item may take.
+
+    Args:
+        seconds: of time, after which its process is ended.
+        megabytes: of memory of its process, in address space. Kept on Linux; macOS does not.
+    """
+
+    seconds: float = 600.0
+    megabytes: int = 8192
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0 or self.megabytes < 1024:
+            raise UsageError(
+                f"limits of {self.seconds} s and {self.megabytes} MB; allowed: more than 0 s, and "
+                "1024 MB or more, of which the libraries take half"
+            )
+
+
+class Runner(ABC):
+    """A `map` over many items."""
+
+    @abstractmethod
+    def map(
+        self, function: Callable[[T], R], items: Iterable[T]
+    ) -> Generator[R | Failed, None, None]:
+        """The results in the order of the items. Closing the generator ends the work.
+
+        Args:
+            function: a function of a module, or a `functools.partial` of one.
+            items: values that can be pickled.
+        """
+
+
+@final
+class Here(Runner):
+    """In this process, one item after the other and without limits: for tests and debuggers."""
+
+    def map(
+        self, function: Callable[[T], R], items: Iterable[T]
+    ) -> Generator[R | Failed, None, None]:
+        for item in items:
+            yield function(item)
+
+
+def died(exit_code: Any) -> Failed:
+    """A process that ended in the middle of an item."""
+    return Failed(f"the process that worked on it died (exit code {exit_code})")
+
+
+def too_slow(seconds: float) -> Failed:
+    return Failed(f"took more than {seconds:g} s")
+
+
+def too_large(megabytes: int) -> Failed:
+    return Failed(f"needs more than {megabytes} MB of memory")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from kuleshov.errors import UsageError
+from kuleshov.runners import Failed, Limits, Runner, runner
+
+LIMITS = Limits(seconds=1.0, megabytes=1500)
+
+
+def work(item: str) -> str:
+    """What an item asks for."""
+    if item == "die":
+        os._exit(9)
+    if item == "hang":
+        time.sleep(60)
+    if item == "grow":
+        return str(np.ones(2 << 30, np.uint8).sum())
+    return item.upper()
+
+
+@pytest.fixture(params=[0, 2])
+def a_runner(request: pytest.FixtureRequest) -> Runner:
+    return runner("local", request.param, LIMITS)
+
+
+def test_results_come_in_the_order_of_the_items(a_runner: Runner) -> None:
+    items = [chr(97 + i % 26) for i in range(100)]
+    assert list(a_runner.map(work, items)) == [item.upper() for item in items]
+
+
+def test_items_are_taken_as_results_are_taken(a_runner: Runner) -> None:
+    taken = 0
+
+    def items() -> Iterator[str]:
+        nonlocal taken
+        for _ in range(1000):
+            taken += 1
+            yield "a"
+
+    results = a_runner.map(work, items())
+    assert next(results) == "A"
+    assert taken <= 16
+    del results
+
+
+def test_what_ends_its_process_fails_alone() -> None:
+    items = ["a", "die", "b", "hang", "c", "grow", "d", "die", "e"]
+    assert list(runner("local", 2, LIMITS).map(work, items)) == [
+        "A",
+        Failed("the process that worked on it died (exit code 9)"),
+        "B",
+        Failed("took more than 1 s"),
+        "C",
+        Failed("needs more than 1500 MB of memory"),
+        "D",
+        Failed("the process that worked on it died (exit code 9)"),
+        "E",
+    ]
+
+
+def test_an_error_of_the_work_itself_comes_through(a_runner: Runner) -> None:
+    with pytest.raises(AttributeError):
+        list(a_runner.map(work, [3]))  # type: ignore[arg-type]
+
+
+def test_a_runner_that_is_not_known_names_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="unknown runner 'locally'; did you mean 'local'"):
+        runner("locally")
+
+
+@pytest.mark.parametrize(("seconds", "megabytes"), [(0, 2000), (1, 100)])
+def test_limits_that_nothing_keeps_are_refused(seconds: float, megabytes: int) -> None:
+    with pytest.raises(UsageError, match="allowed: more than 0 s"):
+        Limits(seconds, megabytes)
