@@ -10,7 +10,7 @@ import pytest
 from kuleshov.errors import UsageError
 from kuleshov.runners import Failed, Limits, Runner, runner
 
-LIMITS = Limits(seconds=1.0, megabytes=1500)
+LIMITS = Limits(seconds=5.0, megabytes=2500)
 
 
 def work(item: str) -> str:
@@ -20,7 +20,7 @@ def work(item: str) -> str:
     if item == "hang":
         time.sleep(60)
     if item == "grow":
-        return str(np.ones(2 << 30, np.uint8).sum())
+        return str(np.ones(3 << 30, np.uint8).sum())
     return item.upper()
 
 
@@ -55,9 +55,9 @@ def test_what_ends_its_process_fails_alone() -> None:
         "A",
         Failed("the process that worked on it died (exit code 9)"),
         "B",
-        Failed("took more than 1 s"),
+        Failed("took more than 5 s"),
         "C",
-        Failed("needs more than 1500 MB of memory"),
+        Failed("needs more than 2500 MB of memory"),
         "D",
         Failed("the process that worked on it died (exit code 9)"),
         "E",
