@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix clean
+.PHONY: demo test check fix soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,9 @@ check: $(READY) ## lint and type-check
 fix: $(READY) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+soak: $(READY) ## kill make 200 times and see that what it ends with is the same
+	$(BIN)/python -m benchmarks.soak
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

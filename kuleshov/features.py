@@ -7,13 +7,16 @@ dot product of two is their cosine similarity.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
+from importlib.metadata import version
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from kuleshov.cache import Cache, default
 from kuleshov.errors import unknown_name
-from kuleshov.sample import Pixels
+from kuleshov.sample import Pixels, Video, dump_json
 
 Vectors = npt.NDArray[np.float64]
 
@@ -21,6 +24,9 @@ Vectors = npt.NDArray[np.float64]
 class Embedder(ABC):
     """Frames to unit vectors."""
 
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Another one for each change of what it computes: a part of the key of what is kept."""
     size: ClassVar[tuple[int, int]]
     """(height, width) at which the frames are to be decoded."""
 
@@ -37,6 +43,8 @@ class Thumbnail(Embedder):
     from mattering and makes flat frames alike.
     """
 
+    name = "thumbnail"
+    version = 1
     size = (16, 16)
 
     def __call__(self, frames: Pixels) -> Vectors:
@@ -50,7 +58,7 @@ class Thumbnail(Embedder):
 
 
 EMBEDDERS: dict[str, type[Embedder]] = {
-    "thumbnail": Thumbnail,
+    Thumbnail.name: Thumbnail,
 }
 
 
@@ -63,3 +71,19 @@ def embedder(name: str) -> Embedder:
     if name not in EMBEDDERS:
         raise unknown_name("embedder", name, EMBEDDERS)
     return EMBEDDERS[name]()
+
+
+def features(video: Video, seconds: list[float], name: str) -> Vectors:
+    """Unit vectors of the frames at these times, decoded at the embedder's size, and kept.
+
+    Raises:
+        UnreadableVideoError: a time lies outside of the video, or the file has changed.
+    """
+    embed = embedder(name)
+    key = (video.id, dump_json(seconds), embed.name, embed.version, *embed.size, version("av"))
+    return _cache().get(key, lambda: embed(video.frames(seconds, embed.size)))
+
+
+@lru_cache(maxsize=1)
+def _cache() -> Cache:
+    return default()

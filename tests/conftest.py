@@ -8,6 +8,7 @@ clips is a failure.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ from kuleshov.read import find
 from kuleshov.sample import Video
 
 REAL = os.environ.get("KULESHOV_TEST_VIDEOS")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the user's cache is read or written; processes that are started inherit it."""
+    os.environ["KULESHOV_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["KULESHOV_CACHE"]
 
 
 @pytest.fixture(scope="session")

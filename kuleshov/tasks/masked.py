@@ -25,7 +25,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from kuleshov.errors import UsageError
-from kuleshov.features import Vectors, embedder
+from kuleshov.features import Vectors, embedder, features
 from kuleshov.sample import Frame, Json, MediaItem, Sample, Skip, Video
 from kuleshov.tasks.task import Donors, Task
 
@@ -97,8 +97,7 @@ class Masked(Task):
         # Every half step: key frames come from whole steps, distractors from anywhere.
         start = video.start + rng.uniform(0, min(1 / self.fps, video.duration - least))
         seconds = np.arange(start, video.end, 0.5 / self.fps).tolist()
-        embed = embedder(self.embedder)
-        alike = _similarity(embed(video.frames(seconds, embed.size)))
+        alike = _similarity(features(video, seconds, self.embedder))
         keys = self._key_frames(alike)
         if len(keys) < self.min_frames:
             reason = (
