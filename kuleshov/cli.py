@@ -47,7 +47,10 @@ def make(
     held_out: Annotated[float | None, typer.Option(help="Share of videos held out.")] = None,
     config: Config = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; change no sample.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes, one a core if not given; change no sample.")
+    ] = None,
+    runner: Annotated[str | None, typer.Option(help="local or ray; changes no sample.")] = None,
 ) -> None:
     """Make pretext-task samples from a folder of videos.
 
@@ -64,6 +67,7 @@ def make(
         "held_out": held_out,
         "seed": seed,
         "workers": workers,
+        "runner": runner,
     }
     with _bars() as progress:
         summary = run(videos, output, load(config, "make", MakeConfig, changes), progress)

@@ -158,13 +158,12 @@ def write_clips(
     """
     folder.mkdir(parents=True, exist_ok=True)
     progress("making clips", 0, count)
-    written = runner("local", workers).map(
-        partial(_write_clip, folder, seed, seconds), range(count)
-    )
-    for done, path in enumerate(written, 1):
-        if isinstance(path, Failed):
-            raise WriteError(f"a clip was not written to {folder}: {path.reason}")
-        progress("making clips", done, count)
+    with runner("local", workers) as run:
+        written = run.map(partial(_write_clip, folder, seed, seconds), range(count))
+        for done, path in enumerate(written, 1):
+            if isinstance(path, Failed):
+                raise WriteError(f"a clip was not written to {folder}: {path.reason}")
+            progress("making clips", done, count)
 
 
 def _write_clip(folder: Path, seed: int, seconds: float, index: int) -> Path:

@@ -38,7 +38,7 @@ class MakeConfig:
         per_task: the same for single tasks, where it differs: the weights of a mixture.
         held_out: share of the videos that training never sees.
         seed: of everything random.
-        runner: "local"; changes no sample.
+        runner: "local", or "ray" for a cluster; changes no sample.
         workers: processes, which change no sample; None for one a core, 0 for none but this one,
             without the limits below.
         seconds: limit for each video, after which it is a Skip.
@@ -106,20 +106,20 @@ def make(
     }
     work = out / ".making"
     journal = Journal(work, dump_json([__version__, resolved, fingerprint(videos, files)]))
-    run = runner(config.runner, config.workers, config.limits())
-    journal.run("read", partial(_read, videos), files, _unread, run, progress, "reading")
-    found: list[Video] = []
-    skips: list[Skip] = []
-    for item in without_duplicates(map(_video_or_skip, journal.results("read"))):
-        if isinstance(item, Skip):
-            skips.append(item)
-        else:
-            found.append(item)
-    for split in dataset.SPLITS:
-        side = (video for video in found if split_of(video, config) == split)
-        replace_text(work / split, "".join(f"{dump_json(asdict(video))}\n" for video in side))
-    making = partial(_synthesize, tasks=tasks, work=work, config=config)
-    journal.run("made", making, found, _unmade, run, progress, "making samples")
+    with runner(config.runner, config.workers, config.limits()) as run:
+        journal.run("read", partial(_read, videos), files, _unread, run, progress, "reading")
+        found: list[Video] = []
+        skips: list[Skip] = []
+        for item in without_duplicates(map(_video_or_skip, journal.results("read"))):
+            if isinstance(item, Skip):
+                skips.append(item)
+            else:
+                found.append(item)
+        for split in dataset.SPLITS:
+            side = (video for video in found if split_of(video, config) == split)
+            replace_text(work / split, "".join(f"{dump_json(asdict(video))}\n" for video in side))
+        making = partial(_synthesize, tasks=tasks, work=work, config=config)
+        journal.run("made", making, found, _unmade, run, progress, "making samples")
     made = (_sample_or_skip(value) for values in journal.results("made") for value in values)
     summary = dataset.write(out, chain(skips, made), resolved)
     journal.remove()

@@ -141,7 +141,7 @@ def test_progress_reaches_the_end(short_clips: Path, tmp_path: Path) -> None:
         ({"per_video": 0}, "per_video is 0; allowed: 1 or more"),
         ({"held_out": 1.5}, "held_out is 1.5; allowed: 0 to 1"),
         ({"workers": -1}, "workers is -1; allowed: 0 or more"),
-        ({"runner": "slurm"}, "runner is slurm; allowed: local"),
+        ({"runner": "slurm"}, "runner is slurm; allowed: local or ray"),
         ({"seed": -1}, "seed is -1; allowed: 0 or more"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Where work on many items runs: in this process, or in processes of this machine.
+"""Where work on many items runs: in this process, in processes of this machine, or on Ray.
 
 A runner gives the results in the order of the items, whatever finishes first, and takes new items
 only as results are taken, so that neither side fills the memory. An item that cannot be worked on
@@ -15,19 +15,20 @@ from kuleshov.runners.runner import Failed, Here, Limits, Runner
 
 __all__ = ["RUNNERS", "Failed", "Here", "Limits", "Runner", "runner"]
 
-RUNNERS = ("local",)
+RUNNERS = ("local", "ray")
 
 
 def runner(name: str, workers: int | None = None, limits: Limits | None = None) -> Runner:
     """A runner by name.
 
     Args:
-        name: "local".
-        workers: processes; None for one a core; 0 for this process, without limits.
+        name: "local", or "ray" (extra `ray`).
+        workers: processes; None for one a core, of this machine or of the cluster; 0 for this
+            process, without limits.
         limits: of each item; None for the defaults.
 
     Raises:
-        UsageError: an unknown name.
+        UsageError: an unknown name, or Ray is not installed.
     """
     limits = limits or Limits()
     if workers == 0:
@@ -36,4 +37,8 @@ def runner(name: str, workers: int | None = None, limits: Limits | None = None) 
         from kuleshov.runners.local import Local
 
         return Local(workers or os.cpu_count() or 1, limits)
+    if name == "ray":
+        from kuleshov.runners.ray import Ray
+
+        return Ray(workers, limits)
     raise unknown_name("runner", name, RUNNERS)

@@ -13,7 +13,7 @@ from typing import TypeVar, final
 
 from pebble import ProcessExpired, ProcessPool
 
-from kuleshov.runners.runner import Failed, Limits, Runner, died, too_large, too_slow
+from kuleshov.runners.runner import Failed, Limits, Runner
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,7 +24,7 @@ _AHEAD = 8
 
 @final
 class Local(Runner):
-    """Processes of this machine.
+    """Processes of this machine, started with the first item.
 
     Args:
         workers: how many.
@@ -33,20 +33,14 @@ class Local(Runner):
 
     def __init__(self, workers: int, limits: Limits) -> None:
         self.workers, self.limits = workers, limits
+        self._pool: ProcessPool | None = None
 
     def map(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Failed, None, None]:
-        waiting: deque[Future[R | Failed]] = deque()
+        pool = self._started()
         items = iter(items)
-        # spawn: the same on Linux and macOS, and safe where threads are already running.
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPool(
-            self.workers,
-            initializer=_limit_memory,
-            initargs=[self.limits.megabytes],
-            context=context,
-        )
+        waiting: deque[Future[R | Failed]] = deque()
         try:
             while True:
                 for item in islice(items, self.workers * _AHEAD - len(waiting)):
@@ -54,21 +48,38 @@ class Local(Runner):
                         pool.schedule(function, args=[item], timeout=self.limits.seconds)
                     )
                 if not waiting:
-                    break
+                    return
                 yield self._result(waiting.popleft())
         finally:
-            pool.stop()  # type: ignore[no-untyped-call]
-            pool.join()
+            for future in waiting:
+                future.cancel()
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.stop()  # type: ignore[no-untyped-call]
+            self._pool.join()
+            self._pool = None
+
+    def _started(self) -> ProcessPool:
+        if self._pool is None:
+            self._pool = ProcessPool(
+                self.workers,
+                initializer=_limit_memory,
+                initargs=[self.limits.megabytes],
+                # spawn: the same on Linux and macOS, and safe where threads are already running.
+                context=multiprocessing.get_context("spawn"),
+            )
+        return self._pool
 
     def _result(self, future: Future[R | Failed]) -> R | Failed:
         try:
             return future.result()
         except TimeoutError:
-            return too_slow(self.limits.seconds)
+            return Failed(f"took more than {self.limits.seconds:g} s")
         except ProcessExpired as error:
-            return died(error.exitcode)
+            return Failed(f"the process that worked on it died (exit code {error.exitcode})")
         except MemoryError:
-            return too_large(self.limits.megabytes)
+            return Failed(f"needs more than {self.limits.megabytes} MB of memory")
 
 
 def _limit_memory(megabytes: int) -> None:

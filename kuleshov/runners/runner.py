@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar, final
+from typing import NamedTuple, Self, TypeVar, final
 
 from kuleshov.errors import UsageError
 
@@ -40,7 +40,13 @@ class Limits:
 
 
 class Runner(ABC):
-    """A `map` over many items."""
+    """A `map` over many items, to be used in a `with`, which ends what it started."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     @abstractmethod
     def map(
@@ -53,6 +59,9 @@ class Runner(ABC):
             items: values that can be pickled.
         """
 
+    def close(self) -> None:  # noqa: B027 - what has started nothing has nothing to end
+        """End what was started; the next `map` starts it again."""
+
 
 @final
 class Here(Runner):
@@ -63,16 +72,3 @@ class Here(Runner):
     ) -> Generator[R | Failed, None, None]:
         for item in items:
             yield function(item)
-
-
-def died(exit_code: Any) -> Failed:
-    """A process that ended in the middle of an item."""
-    return Failed(f"the process that worked on it died (exit code {exit_code})")
-
-
-def too_slow(seconds: float) -> Failed:
-    return Failed(f"took more than {seconds:g} s")
-
-
-def too_large(megabytes: int) -> Failed:
-    return Failed(f"needs more than {megabytes} MB of memory")
