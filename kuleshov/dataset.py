@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "held_out")
 _ROWS_PER_FILE = 20_000
-_ROWS_PER_GROUP = 500
+_ROWS_PER_GROUP = 250
 
 
 def schema() -> pa.Schema:

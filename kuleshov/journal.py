@@ -2,7 +2,7 @@
 
     FOLDER/
       key              of what is being done; another one starts over
-      PHASE/00000      the results of items 0 to 255, one JSON value a line
+      PHASE/00000      the results of items 0 to 127, one JSON value a line
       PHASE/00001      ...
 
 A part is written as a whole or not at all, so work that was interrupted goes on at the first part
@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import accumulate
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from kuleshov.files import replace_text
 from kuleshov.progress import Progress
@@ -25,8 +27,42 @@ from kuleshov.sample import Json, dump_json
 
 T = TypeVar("T")
 
-PART = 256
+PART = 128
 """Items in a part: at most so many are worked on again after a kill."""
+
+
+class Lines(Sequence[Json]):
+    """JSON values of a file, one a line, of which only the places are in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as lines:
+            self._ends = array("Q", accumulate(map(len, lines)))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[Json]:
+        with self.path.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+    @overload
+    def __getitem__(self, index: int) -> Json: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Json]: ...
+    def __getitem__(self, index: int | slice) -> Json | list[Json]:
+        places = range(len(self))[index]
+        if isinstance(places, int):
+            return self._read([places])[0]
+        return self._read(places)
+
+    def _read(self, places: Iterable[int]) -> list[Json]:
+        with self.path.open("rb") as lines:
+            values = []
+            for place in places:
+                lines.seek(self._ends[place - 1] if place else 0)
+                values.append(json.loads(lines.readline()))
+            return values
 
 
 class Journal:
@@ -82,10 +118,10 @@ class Journal:
                 replace_text(self._part(phase, start), "".join(lines))
 
     def results(self, phase: str) -> Iterator[Json]:
-        """All results of a phase, in the order of its items, a part at a time in memory."""
+        """All results of a phase, in the order of its items, one at a time in memory."""
         for path in sorted((self.folder / phase).glob("[0-9]*")):
-            for line in path.read_text(encoding="utf-8").splitlines():
-                yield json.loads(line)
+            with path.open(encoding="utf-8") as lines:
+                yield from map(json.loads, lines)
 
     def remove(self) -> None:
         """Forget everything: the work is done, or starts over."""

@@ -8,6 +8,7 @@ other videos changes when its donor comes or goes; `video_ids` name the donor.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -17,8 +18,8 @@ from typing import Any
 from kuleshov import __version__, dataset
 from kuleshov.donors import donors, load
 from kuleshov.errors import UnreadableVideoError, UsageError, unknown_name
-from kuleshov.files import replace_text
-from kuleshov.journal import Journal
+from kuleshov.files import replacing
+from kuleshov.journal import Journal, Lines
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, fraction, rng_for
 from kuleshov.read import find, fingerprint, read_video, without_duplicates
@@ -108,18 +109,11 @@ def make(
     journal = Journal(work, dump_json([__version__, resolved, fingerprint(videos, files)]))
     with runner(config.runner, config.workers, config.limits()) as run:
         journal.run("read", partial(_read, videos), files, _unread, run, progress, "reading")
-        found: list[Video] = []
-        skips: list[Skip] = []
-        for item in without_duplicates(map(_video_or_skip, journal.results("read"))):
-            if isinstance(item, Skip):
-                skips.append(item)
-            else:
-                found.append(item)
-        for split in dataset.SPLITS:
-            side = (video for video in found if split_of(video, config) == split)
-            replace_text(work / split, "".join(f"{dump_json(asdict(video))}\n" for video in side))
+        _sort_out(map(_video_or_skip, journal.results("read")), work, config)
         making = partial(_synthesize, tasks=tasks, work=work, config=config)
+        found = Lines(work / "videos")
         journal.run("made", making, found, _unmade, run, progress, "making samples")
+    skips = (Skip(**skip) for skip in Lines(work / "skips"))
     made = (_sample_or_skip(value) for values in journal.results("made") for value in values)
     summary = dataset.write(out, chain(skips, made), resolved)
     journal.remove()
@@ -170,6 +164,20 @@ def synthesize(
     return results
 
 
+def _sort_out(items: Iterable[Video | Skip], work: Path, config: MakeConfig) -> None:
+    """Write down which videos there are, all and by split, and which files gave none."""
+    with ExitStack() as stack:
+        names = ("videos", "skips", *dataset.SPLITS)
+        files = {name: stack.enter_context(replacing(work / name)) for name in names}
+        for item in without_duplicates(items):
+            line = f"{dump_json(asdict(item))}\n".encode()
+            if isinstance(item, Skip):
+                files["skips"].write(line)
+            else:
+                files["videos"].write(line)
+                files[split_of(item, config)].write(line)
+
+
 # What the journal keeps: a Video, a Skip or a Sample, each with its kind.
 
 
@@ -185,13 +193,13 @@ def _video_or_skip(value: Json) -> Video | Skip:
     return Skip(**value["skip"]) if "skip" in value else Video(**value["video"])
 
 
-def _synthesize(video: Video, tasks: Sequence[Task], work: Path, config: MakeConfig) -> Json:
-    results = synthesize(video, tasks, lambda split: load(work / split), config)
+def _synthesize(video: Json, tasks: Sequence[Task], work: Path, config: MakeConfig) -> Json:
+    results = synthesize(Video(**video), tasks, lambda split: load(work / split), config)
     return [_to_json(result) for result in results]
 
 
-def _unmade(video: Video, failed: Failed) -> Json:
-    return [_to_json(Skip(video.path, failed.reason))]
+def _unmade(video: Json, failed: Failed) -> Json:
+    return [_to_json(Skip(video["path"], failed.reason))]
 
 
 def _sample_or_skip(value: Json) -> Sample | Skip:

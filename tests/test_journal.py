@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from kuleshov import journal as module
-from kuleshov.journal import Journal
+from kuleshov.journal import Journal, Lines
 from kuleshov.runners import Failed, Here
-from kuleshov.sample import Json
+from kuleshov.sample import Json, dump_json
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +81,16 @@ def test_removed_work_leaves_nothing(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "work", "key")
     journal.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_lines_are_read_one_at_a_time_and_in_slices(tmp_path: Path) -> None:
+    values: list[Json] = ["a", {"b": "ü"}, [], None, 5]
+    path = tmp_path / "lines"
+    path.write_text("".join(f"{dump_json(value)}\n" for value in values))
+    lines = Lines(path)
+    assert len(lines) == 5
+    assert list(lines) == values
+    assert [lines[i] for i in (-1, 0, 1)] == [5, "a", {"b": "ü"}]
+    assert lines[1:4] == values[1:4]
+    with pytest.raises(IndexError):
+        lines[5]

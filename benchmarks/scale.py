@@ -1,0 +1,125 @@
+"""How cost and memory of `kuleshov make` grow with the number of videos, and what Ray costs.
+
+    python -m benchmarks.scale [--sizes 100 1000 10000]
+
+The videos are one procedural clip of 5 s with a different empty box appended to each copy, so
+that every file has another content and the same picture.
+
+Prints one JSON line last:
+
+    exponent              of CPU seconds over videos, between the two largest sizes (1: linear)
+    driver_rss_growth_mb  peak memory of the driving process, largest size minus smallest
+    ray_identical         whether the runner `ray` writes the same bytes, at the middle size
+    ray_overhead_ratio    its wall time over that of `local` there, start of Ray included
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.soak import contents
+from kuleshov.clips import write_clips
+
+TASKS = ("--task", "anomaly", "--task", "counting", "--task", "jigsaw")
+
+
+class Cost(NamedTuple):
+    """What a run took."""
+
+    cpu_seconds: float
+    wall_seconds: float
+    driver_mb: float
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sizes", type=int, nargs=3, default=[100, 1000, 10_000])
+    parser.add_argument("--driver", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.driver:
+        drive(options.driver)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(scale(Path(folder), options.sizes)))
+
+
+def scale(folder: Path, sizes: list[int]) -> dict[str, Any]:
+    """Measure three sizes with the local runner, and the middle one with Ray."""
+    costs = []
+    for size in sizes:
+        corpus(folder / f"videos-{size}", size)
+        costs.append(run(folder, f"videos-{size}", f"local-{size}", "local"))
+        print(size, costs[-1], file=sys.stderr, flush=True)
+    middle = sizes[1]
+    on_ray = run(folder, f"videos-{middle}", f"ray-{middle}", "ray")
+    same = contents(folder / f"local-{middle}") == contents(folder / f"ray-{middle}")
+    ratio = costs[2].cpu_seconds / costs[1].cpu_seconds
+    return {
+        "exponent": round(math.log(ratio) / math.log(sizes[2] / sizes[1]), 3),
+        "driver_rss_growth_mb": round(costs[2].driver_mb - costs[0].driver_mb, 1),
+        "ray_identical": same,
+        "ray_overhead_ratio": round(on_ray.wall_seconds / costs[1].wall_seconds, 2),
+        "cpu_ms_per_video": {
+            str(size): round(1000 * cost.cpu_seconds / size, 1)
+            for size, cost in zip(sizes, costs, strict=True)
+        },
+    }
+
+
+def corpus(folder: Path, size: int) -> None:
+    """So many videos with different bytes and the same picture."""
+    write_clips(folder / "one", 1, seed=0, seconds=5, workers=0)
+    (clip,) = (folder / "one").iterdir()
+    content = clip.read_bytes()
+    for i in range(size):
+        # An empty box ("free") of 16 bytes is legal at the end of an mp4 and changes nothing.
+        box = (16).to_bytes(4, "big") + b"free" + i.to_bytes(8, "big")
+        path = folder / f"{i // 1000:03}" / f"{i:06}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content + box)
+
+
+def run(folder: Path, videos: str, out: str, runner: str) -> Cost:
+    """One `kuleshov make` in a process tree of its own."""
+    command = ["make", str(folder / videos), "-o", str(folder / out), "--runner", runner, *TASKS]
+    begun = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.scale", "--driver", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    output, _ = process.communicate()
+    wall = time.perf_counter() - begun
+    if process.returncode:
+        raise RuntimeError(f"{command} ended with {process.returncode}: {output}")
+    measured = json.loads(output.splitlines()[-1])
+    return Cost(measured["cpu_seconds"], wall, measured["driver_mb"])
+
+
+def drive(command: list[str]) -> None:
+    """Run a command in this process and print what it took, its children included."""
+    from kuleshov.cli import app
+
+    app(command, standalone_mode=False)
+    here = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = here.ru_utime + here.ru_stime + children.ru_utime + children.ru_stime
+    unit = 1 << 10 if sys.platform == "linux" else 1 << 20  # kB there, bytes on macOS
+    print(json.dumps({"cpu_seconds": cpu, "driver_mb": here.ru_maxrss / unit}), flush=True)
+    os._exit(0)  # the figures are taken; nothing is left to end
+
+
+if __name__ == "__main__":
+    main()
