@@ -101,7 +101,10 @@ def demo(
     if not (data / "summary.json").exists():
         summary = make(videos, data, make_config, progress)
         if 0 in summary["videos"].values():
-            ids = [sample.video_ids[0] for sample in load_samples(data)]
+            ids = [
+                sample.provenance.get("near_duplicate_of", sample.video_ids[0])
+                for sample in load_samples(data)
+            ]
             make(videos, data, with_both_sides(make_config, ids), progress)
     samples = load_samples(data)
     if not {"train", "held_out"} <= {sample.split for sample in samples}:

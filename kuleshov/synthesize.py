@@ -20,6 +20,7 @@ from kuleshov.donors import donors, load
 from kuleshov.errors import UnreadableVideoError, UsageError, unknown_name
 from kuleshov.files import replacing
 from kuleshov.journal import Journal, Lines
+from kuleshov.near_duplicates import NO_HASH, THRESHOLD, groups, hash_of
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, fraction, rng_for
 from kuleshov.read import find, fingerprint, read_video, without_duplicates
@@ -38,6 +39,10 @@ class MakeConfig:
         per_video: samples for each video and task.
         per_task: the same for single tasks, where it differs: the weights of a mixture.
         held_out: share of the videos that training never sees.
+        near_duplicates: share of the bits of their perceptual hashes up to which videos count as
+            near-duplicates, which stay on one side of the split, see near_duplicates.py. Costs
+            the decoding of 8 frames of each video; None looks for none, and neither does a set
+            of one side only.
         seed: of everything random.
         runner: "local", or "ray" for a cluster; changes no sample.
         workers: processes, which change no sample; None for one a core, 0 for none but this one,
@@ -51,6 +56,7 @@ class MakeConfig:
     per_video: int = 1
     per_task: dict[str, int] = field(default_factory=dict)
     held_out: float = 0.2
+    near_duplicates: float | None = THRESHOLD
     seed: int = 0
     runner: str = "local"
     workers: int | None = None
@@ -65,6 +71,11 @@ class MakeConfig:
             ("per_video", self.per_video >= 1, "1 or more"),
             ("per_task", all(count >= 1 for count in self.per_task.values()), "1 or more each"),
             ("held_out", 0 <= self.held_out <= 1, "0 to 1"),
+            (
+                "near_duplicates",
+                self.near_duplicates is None or 0 <= self.near_duplicates <= THRESHOLD,
+                f"0 to {THRESHOLD:.3f}, or null",
+            ),
             ("seed", self.seed >= 0, "0 or more"),
             ("workers", self.workers is None or self.workers >= 0, "0 or more"),
             ("runner", self.runner in RUNNERS, " or ".join(RUNNERS)),
@@ -103,16 +114,21 @@ def make(
         "per_video": config.per_video,
         "per_task": config.per_task,
         "held_out": config.held_out,
+        "near_duplicates": config.near_duplicates,
         "seed": config.seed,
     }
     work = out / ".making"
     journal = Journal(work, dump_json([__version__, resolved, fingerprint(videos, files)]))
     with runner(config.runner, config.workers, config.limits()) as run:
         journal.run("read", partial(_read, videos), files, _unread, run, progress, "reading")
-        _sort_out(map(_video_or_skip, journal.results("read")), work, config)
+        _sort_out(map(_video_or_skip, journal.results("read")), work)
+        videos_found = Lines(work / "videos")
+        if config.near_duplicates is not None and 0 < config.held_out < 1:
+            journal.run("hashed", _hash, videos_found, _unhashed, run, progress, "hashing frames")
+        _split(videos_found, journal.results("hashed"), work, config)
         making = partial(_synthesize, tasks=tasks, work=work, config=config)
-        found = Lines(work / "videos")
-        journal.run("made", making, found, _unmade, run, progress, "making samples")
+        placed = Lines(work / "placed")
+        journal.run("made", making, placed, _unmade, run, progress, "making samples")
     skips = (Skip(**skip) for skip in Lines(work / "skips"))
     made = (_sample_or_skip(value) for values in journal.results("made") for value in values)
     summary = dataset.write(out, chain(skips, made), resolved)
@@ -125,6 +141,7 @@ def synthesize(
     tasks: Sequence[Task],
     lenders: Callable[[Split], Sequence[Video]],
     config: MakeConfig,
+    first: str | None = None,
 ) -> list[Sample | Skip]:
     """All samples of one video, or why there are none.
 
@@ -133,8 +150,12 @@ def synthesize(
         tasks: what to ask.
         lenders: gives all videos of a side, sorted by id; called only by tasks that borrow.
         config: the settings.
+        first: id of the first one of its near-duplicates, whose side it is on.
     """
-    split = split_of(video, config)
+    split = split_of(first or video.id, config)
+    kept = {"setting": config.setting}
+    if first is not None and first != video.id:
+        kept["near_duplicate_of"] = first
     results: list[Sample | Skip] = []
     for task in tasks:
 
@@ -158,24 +179,36 @@ def synthesize(
                     id=f"{key:032x}"[:16],
                     split=split,
                     seed=config.seed,
-                    provenance={**result.provenance, "setting": config.setting},
+                    provenance={**result.provenance, **kept},
                 )
             )
     return results
 
 
-def _sort_out(items: Iterable[Video | Skip], work: Path, config: MakeConfig) -> None:
-    """Write down which videos there are, all and by split, and which files gave none."""
-    with ExitStack() as stack:
-        names = ("videos", "skips", *dataset.SPLITS)
-        files = {name: stack.enter_context(replacing(work / name)) for name in names}
+def _sort_out(items: Iterable[Video | Skip], work: Path) -> None:
+    """Write down which videos there are, and which files gave none."""
+    with replacing(work / "videos") as videos, replacing(work / "skips") as skips:
         for item in without_duplicates(items):
-            line = f"{dump_json(asdict(item))}\n".encode()
-            if isinstance(item, Skip):
-                files["skips"].write(line)
-            else:
-                files["videos"].write(line)
-                files[split_of(item, config)].write(line)
+            file = skips if isinstance(item, Skip) else videos
+            file.write(f"{dump_json(asdict(item))}\n".encode())
+
+
+def _split(videos: Lines, hashes: Iterable[Json], work: Path, config: MakeConfig) -> None:
+    """Write down on which side each video is: that of the first one of its near-duplicates."""
+    ids = [video["id"] for video in videos]
+    first = dict(zip(ids, ids, strict=True))
+    # By id: who is first does not depend on what the files are called.
+    by_id = sorted(zip(ids, hashes, strict=False))
+    if by_id and config.near_duplicates is not None:
+        leaders = groups([hashed for _, hashed in by_id], config.near_duplicates)
+        first |= {by_id[i][0]: by_id[leader][0] for i, leader in enumerate(leaders)}
+    with ExitStack() as stack:
+        names = ("placed", *dataset.SPLITS)
+        files = {name: stack.enter_context(replacing(work / name)) for name in names}
+        for video in videos:
+            leader = first[video["id"]]
+            files["placed"].write(f"{dump_json({'video': video, 'first': leader})}\n".encode())
+            files[split_of(leader, config)].write(f"{dump_json(video)}\n".encode())
 
 
 # What the journal keeps: a Video, a Skip or a Sample, each with its kind.
@@ -193,13 +226,25 @@ def _video_or_skip(value: Json) -> Video | Skip:
     return Skip(**value["skip"]) if "skip" in value else Video(**value["video"])
 
 
-def _synthesize(video: Json, tasks: Sequence[Task], work: Path, config: MakeConfig) -> Json:
-    results = synthesize(Video(**video), tasks, lambda split: load(work / split), config)
+def _hash(video: Json) -> Json:
+    try:
+        return hash_of(Video(**video))
+    except UnreadableVideoError:
+        return NO_HASH  # the tasks will say what is wrong with it
+
+
+def _unhashed(video: Json, failed: Failed) -> Json:
+    return NO_HASH
+
+
+def _synthesize(placed: Json, tasks: Sequence[Task], work: Path, config: MakeConfig) -> Json:
+    video, first = Video(**placed["video"]), placed["first"]
+    results = synthesize(video, tasks, lambda split: load(work / split), config, first)
     return [_to_json(result) for result in results]
 
 
-def _unmade(video: Json, failed: Failed) -> Json:
-    return [_to_json(Skip(video["path"], failed.reason))]
+def _unmade(placed: Json, failed: Failed) -> Json:
+    return [_to_json(Skip(placed["video"]["path"], failed.reason))]
 
 
 def _sample_or_skip(value: Json) -> Sample | Skip:
@@ -212,9 +257,9 @@ def _to_json(value: Video | Skip | Sample) -> Json:
     return {type(value).__name__.lower(): asdict(value)}
 
 
-def split_of(video: Video, config: MakeConfig) -> Split:
+def split_of(video_id: str, config: MakeConfig) -> Split:
     """By content: a video stays on its side whatever it is called and whoever is beside it."""
-    return "held_out" if _place(video.id, config) < config.held_out else "train"
+    return "held_out" if _place(video_id, config) < config.held_out else "train"
 
 
 def with_both_sides(config: MakeConfig, ids: Iterable[str]) -> MakeConfig:

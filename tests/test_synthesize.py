@@ -9,11 +9,14 @@ import pytest
 
 from kuleshov.dataset import load_samples, load_skips
 from kuleshov.errors import UsageError
+from kuleshov.read import read_video
 from kuleshov.sample import Skip, Video
 from kuleshov.synthesize import MakeConfig, make, split_of, with_both_sides
 from kuleshov.tasks import TASKS
 from tests.conftest import a_video
+from tests.frames.encoded import encode
 
+SIZE = (64, 64)
 KNOBS: dict[str, dict[str, float]] = {name: {} for name in TASKS}
 KNOBS["masked"] = {"max_similarity": 0.999}
 
@@ -89,7 +92,7 @@ def test_a_handful_of_videos_can_be_split_so_that_no_side_is_empty(
 ) -> None:
     videos = numbered(count)
     config = with_both_sides(MakeConfig(workers=0, held_out=share), [video.id for video in videos])
-    sides = [split_of(video, config) for video in videos]
+    sides = [split_of(video.id, config) for video in videos]
     wanted = min(max(1, round(share * count)), count - 1)
     assert sides.count("held_out") == wanted
 
@@ -97,6 +100,29 @@ def test_a_handful_of_videos_can_be_split_so_that_no_side_is_empty(
 def test_one_video_stays_on_its_side() -> None:
     config = MakeConfig(workers=0, held_out=0.3)
     assert with_both_sides(config, ["0" * 32]) == config
+
+
+def test_near_duplicates_stay_on_one_side(short_clips: Path, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    shutil.copytree(short_clips, videos)
+    for path in sorted(short_clips.iterdir()):
+        found = read_video(short_clips, path.name)
+        assert isinstance(found, Video)
+        times = [found.start + i / 12 for i in range(found.num_frames)]
+        encode(videos / f"again-{path.name}", "libx264", {"crf": "20"}, found.frames(times, SIZE))
+    tasks: dict[str, dict[str, float]] = {"jigsaw": {}}
+    make(videos, tmp_path / "out", MakeConfig(workers=0, tasks=tasks, held_out=0.5))
+    sides: dict[str, list[str]] = {}
+    leaders: dict[str, set[str]] = {}
+    for sample in load_samples(tmp_path / "out"):
+        name = sample.provenance["videos"][0]["path"].removeprefix("again-")
+        sides.setdefault(name, []).append(sample.split)
+        leader = sample.provenance.get("near_duplicate_of", sample.video_ids[0])
+        leaders.setdefault(name, set()).add(leader)
+    assert len(sides) == 12
+    assert all(len(pair) == 2 and len(set(pair)) == 1 for pair in sides.values())
+    assert all(len(pair) == 1 for pair in leaders.values())
+    assert {pair[0] for pair in sides.values()} == {"train", "held_out"}
 
 
 def test_another_seed_is_another_set(clips: Path, tmp_path: Path) -> None:
@@ -110,10 +136,9 @@ def test_another_seed_is_another_set(clips: Path, tmp_path: Path) -> None:
 def test_held_out_is_a_share_of_the_videos_and_stays_with_the_content() -> None:
     config = MakeConfig(workers=0, held_out=0.3)
     videos = numbered(2000)
-    held = [video for video in videos if split_of(video, config) == "held_out"]
+    held = [video for video in videos if split_of(video.id, config) == "held_out"]
     # Binomial: 600 with standard deviation sqrt(2000 * 0.3 * 0.7) = 20.5.
     assert abs(len(held) - 600) < 4 * 20.5
-    assert all(split_of(replace(video, path="other"), config) == "held_out" for video in held)
 
 
 def test_all_samples_of_a_video_are_on_one_side(clips: Path, tmp_path: Path) -> None:
@@ -132,7 +157,7 @@ def test_progress_reaches_the_end(short_clips: Path, tmp_path: Path) -> None:
         MakeConfig(workers=0, tasks={"jigsaw": {}}),
         lambda what, done, total: seen.update({what: (done, total)}),
     )
-    assert seen == {"reading": (12, 12), "making samples": (12, 12)}
+    assert seen == dict.fromkeys(["reading", "hashing frames", "making samples"], (12, 12))
 
 
 @pytest.mark.parametrize(
@@ -142,6 +167,7 @@ def test_progress_reaches_the_end(short_clips: Path, tmp_path: Path) -> None:
         ({"held_out": 1.5}, "held_out is 1.5; allowed: 0 to 1"),
         ({"workers": -1}, "workers is -1; allowed: 0 or more"),
         ({"runner": "slurm"}, "runner is slurm; allowed: local or ray"),
+        ({"near_duplicates": 0.2}, r"near_duplicates is 0.2; allowed: 0 to 0\.061, or null"),
         ({"seed": -1}, "seed is -1; allowed: 0 or more"),
     ],
 )
