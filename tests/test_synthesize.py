@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from kuleshov.dataset import load_samples, load_skips
-from kuleshov.errors import UsageError
+from kuleshov.errors import UsageError, WriteError
 from kuleshov.read import read_video
 from kuleshov.sample import Skip, Video
 from kuleshov.synthesize import MakeConfig, make, split_of, with_both_sides
@@ -100,6 +102,29 @@ def test_a_handful_of_videos_can_be_split_so_that_no_side_is_empty(
 def test_one_video_stays_on_its_side() -> None:
     config = MakeConfig(workers=0, held_out=0.3)
     assert with_both_sides(config, ["0" * 32]) == config
+
+
+@pytest.mark.parametrize("writes", [1, 4, 8, 12])
+def test_a_full_disk_stops_the_work_and_loses_none_of_it(
+    short_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    config = MakeConfig(workers=0, tasks={"jigsaw": {}})
+    make(short_clips, tmp_path / "whole", config)
+    left = writes
+
+    def full_after_some(file: int) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full_after_some)
+        with pytest.raises(WriteError, match="No space left on device"):
+            make(short_clips, tmp_path / "out", config)
+    assert not (tmp_path / "out" / "summary.json").exists()
+    make(short_clips, tmp_path / "out", config)
+    assert all_bytes(tmp_path / "out") == all_bytes(tmp_path / "whole")
 
 
 def test_near_duplicates_stay_on_one_side(short_clips: Path, tmp_path: Path) -> None:
