@@ -57,7 +57,7 @@ def encode_video(frames: Pixels, seconds: list[float], quantizer: int) -> bytes:
     Args:
         frames: at least one, shape (frames, height, width, 3), with even sides.
         seconds: when each frame appears, see `presentation`.
-        quantizer: 0 (nothing lost but colour resolution) to 51 (least).
+        quantizer: 1 (hardly anything is lost but colour resolution) to 51 (most).
 
     Raises:
         UsageError: no frames, an odd side, or a frame that stays for more than half an hour.
