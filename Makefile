@@ -25,7 +25,7 @@ fix: $(READY) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-soak: $(READY) ## kill make 200 times and see that what it ends with is the same
+soak: $(READY) ## kill make and render 200 times and see that they end with the same
 	$(BIN)/python -m benchmarks.soak
 
 clean: ## remove the environment and all caches

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kuleshov import journal
+from kuleshov.rendered import shards
 
 TOUCHES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 
@@ -73,7 +74,7 @@ def die() -> None:
 def main() -> None:
     """See the module."""
     n, *command = sys.argv[1:]
-    journal.PART = 8  # more parts, more touches
+    journal.PART, shards.SHARD = 8, 16  # more parts, more touches
     killer = Killer(int(n))
     Path.open = lambda path, *a, **k: killer.open(path, *a, **k)  # type: ignore
     os.fsync = killer.fsync  # type: ignore[assignment]

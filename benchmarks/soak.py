@@ -1,11 +1,11 @@
-"""Kill `kuleshov make` again and again, and see that what it ends with is the same.
+"""Kill `make` and `render` again and again, and see that what they end with is the same.
 
     python -m benchmarks.soak [--kills 200] [--seed 0]
 
 Each run goes on in the folder of the run that was killed before it, until one comes to its end;
-then the next one starts in an empty folder. Three of four kills are at a touch of the disk (see
-`benchmarks/killed.py`), the fourth at a random moment while two processes work. After every kill
-the folder is looked at as a reader would: what is there is whole.
+then the other command has its turn, in an empty folder. Three of four kills are at a touch of the
+disk (see `benchmarks/killed.py`), the fourth at a random moment while two processes work. After
+every kill the folder is looked at as a reader would: what is there is whole.
 
 Prints one JSON line last: `kills`, and whether all that was finished is `identical`.
 """
@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -46,28 +47,46 @@ def soak(folder: Path, kills: int, videos: int, seed: int) -> dict[str, int | bo
     """Kill so many runs; returns the figures."""
     rng = random.Random(seed)
     write_clips(folder / "videos", videos, seed, seconds=5)
-    started = time.perf_counter()
-    touches = int(_run(folder, "whole", 0).stdout.split()[-1])
-    seconds = time.perf_counter() - started
-    expected = contents(folder / "whole")
+    whole: dict[str, Whole] = {}
+    for name, command in COMMANDS.items():
+        started = time.perf_counter()
+        touches = int(_run(folder, command, f"whole-{name}", 0).stdout.split()[-1])
+        seconds = time.perf_counter() - started
+        whole[name] = Whole(touches, seconds, contents(folder / f"whole-{name}"))
     done, identical = 0, True
     while done < kills:
-        if rng.random() < 0.75:
-            # Few touches at a time, so that a set takes several kills to be finished.
-            finished = _run(folder, "out", rng.randint(1, touches // 2)).returncode == 0
-        else:
-            finished = _run_for(folder, "out", rng.uniform(0.2, 1.5 * seconds))
-        if not finished:
-            done += 1
-            look(folder / "out")
-            if done % 20 == 0:
-                print(f"{done} kills", file=sys.stderr, flush=True)
-        else:
-            identical &= contents(folder / "out") == expected
+        for name, command in COMMANDS.items():
+            while done < kills and _killed(folder, command, whole[name], rng):
+                done += 1
+                look(folder / "out")
+                if done % 20 == 0:
+                    print(f"{done} kills", file=sys.stderr, flush=True)
+            _run(folder, command, "out", 0)
+            identical &= contents(folder / "out") == whole[name].files
             shutil.rmtree(folder / "out")
-    _run(folder, "out", 0)
-    identical &= contents(folder / "out") == expected
     return {"kills": done, "identical": identical}
+
+
+class Whole(NamedTuple):
+    """A run without a kill: touches of the disk, how long it took, and what it wrote."""
+
+    touches: int
+    seconds: float
+    files: dict[str, bytes]
+
+
+COMMANDS = {
+    "make": "make {folder}/videos -o {out} --task anomaly --task counting --task jigsaw",
+    "render": "render {folder}/whole-make -o {out}",
+}
+
+
+def _killed(folder: Path, command: str, whole: Whole, rng: random.Random) -> bool:
+    """Run once; whether it was killed before it was finished."""
+    if rng.random() < 0.75:
+        # Few touches at a time, so that a set takes several kills to be finished.
+        return _run(folder, command, "out", rng.randint(1, whole.touches // 2)).returncode != 0
+    return not _run_for(folder, command, "out", rng.uniform(0.2, 1.5 * whole.seconds))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -81,7 +100,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def look(out: Path) -> None:
     """Read all that has its name already, as another program might at this moment."""
-    for path in out.glob("samples/[!.]*.parquet"):
+    for path in out.rglob("[!.]*.parquet"):
         pq.read_table(path)
     for path in out.glob("*.json"):
         json.loads(path.read_text())
@@ -90,17 +109,19 @@ def look(out: Path) -> None:
             json.loads(line)
 
 
-def _run(folder: Path, out: str, touch: int) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, command: str, out: str, touch: int) -> subprocess.CompletedProcess[str]:
     """In one process, killed at a touch of the disk."""
-    command = [sys.executable, "-m", "benchmarks.killed", str(touch), *_make(folder, out, 0)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    arguments = _arguments(folder, command, out, touch, workers=0)
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 
-def _run_for(folder: Path, out: str, seconds: float) -> bool:
+def _run_for(folder: Path, command: str, out: str, seconds: float) -> bool:
     """With two processes, killed after so many seconds. Whether it was finished before."""
-    command = [sys.executable, "-m", "benchmarks.killed", "0", *_make(folder, out, 2)]
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        _arguments(folder, command, out, 0, workers=2),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         return process.wait(seconds) == 0
@@ -110,11 +131,10 @@ def _run_for(folder: Path, out: str, seconds: float) -> bool:
         return False
 
 
-def _make(folder: Path, out: str, workers: int) -> list[str]:
-    return [
-        *("make", str(folder / "videos"), "-o", str(folder / out), "--workers", str(workers)),
-        *("--task", "anomaly", "--task", "counting", "--task", "jigsaw"),
-    ]
+def _arguments(folder: Path, command: str, out: str, touch: int, workers: int) -> list[str]:
+    filled = command.format(folder=folder, out=folder / out).split()
+    killed = [sys.executable, "-m", "benchmarks.killed", str(touch)]
+    return [*killed, *filled, "--workers", str(workers)]
 
 
 if __name__ == "__main__":

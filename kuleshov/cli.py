@@ -1,6 +1,6 @@
 """The command line. Every command only reads its arguments, calls its stage and prints.
 
-Exit codes: 0 fine, 1 findings (samples that fail the check, no sample made), 2 usage.
+Exit codes: 0 fine, 1 findings (samples that fail the check, none made or rendered), 2 usage.
 """
 
 from __future__ import annotations
@@ -126,6 +126,33 @@ def view(
     ]
     write_page(page, f"Samples in {data.name}", [gallery(picks, videos_root(data), "Samples")])
     out.print(str(page))
+
+
+@app.command()
+def render(
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")],
+    format: Annotated[str, typer.Option(help="parquet, tar (frames as JPEG) or mp4.")] = "parquet",
+    quality: Annotated[
+        int | None,
+        typer.Option(help="JPEG quality (default 80); for mp4 the quantizer (default 22)."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; change no byte.")] = None,
+) -> None:
+    """Write the frames of a sample set into files, for engines that need them.
+
+    Example: kuleshov render samples -o rendered --format mp4
+    """
+    from kuleshov.rendered import RenderConfig, render_set
+
+    settings = RenderConfig(format=format, quality=quality, workers=workers)
+    with _bars() as progress:
+        summary = render_set(data, output, settings, progress)
+    megabytes = f"{summary['bytes'] / 1e6:.1f} MB"
+    out.print(f"{summary['samples']} samples and {summary['skips']} skips in {output}, {megabytes}")
+    if not summary["samples"]:
+        err.print(f"nothing was rendered; {output / 'skips.jsonl'} says why")
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -187,6 +187,11 @@ def load_samples(out: Path | str, split: str | None = None) -> list[Sample]:
     Raises:
         UsageError: there is no finished set in the folder.
     """
+    return list(iterate_samples(out, split))
+
+
+def iterate_samples(out: Path | str, split: str | None = None) -> Iterator[Sample]:
+    """`load_samples`, with few of them in memory at a time."""
     import pyarrow.parquet as pq
 
     out = Path(out)
@@ -196,12 +201,11 @@ def load_samples(out: Path | str, split: str | None = None) -> list[Sample]:
         )
     if split is not None and split not in SPLITS:
         raise UsageError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
-    return [
-        Sample.from_row(row)
-        for name in ([split] if split else SPLITS)
-        for path in sorted((out / "samples").glob(f"{name}-*.parquet"))
-        for row in pq.read_table(path).to_pylist()
-    ]
+    for name in [split] if split else SPLITS:
+        for path in sorted((out / "samples").glob(f"{name}-*.parquet")):
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(_ROWS_PER_GROUP):
+                    yield from map(Sample.from_row, batch.to_pylist())
 
 
 def load_skips(out: Path | str) -> list[Skip]:

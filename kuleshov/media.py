@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from kuleshov.edits import apply
 from kuleshov.errors import UsageError
 from kuleshov.frames import decode
-from kuleshov.sample import Pixels, Sample, dump_json
+from kuleshov.sample import MediaItem, Pixels, Sample, dump_json
 
 
 def render(sample: Sample, root: Path | str) -> list[Pixels]:
@@ -31,27 +32,46 @@ def render(sample: Sample, root: Path | str) -> list[Pixels]:
         UnreadableVideoError: a video is gone or has changed.
         UsageError: a recipe that names a file outside of `root`, or an unknown edit.
     """
+    return render_all([sample], root)[0]
+
+
+def render_all(samples: Sequence[Sample], root: Path | str) -> list[list[Pixels]]:
+    """`render` for samples of the same videos: the same pixels, with each video decoded once.
+
+    All frames of these samples are in memory together.
+
+    Args:
+        samples: the questions.
+        root: the folder of videos that they were made from.
+
+    Returns:
+        What `render` gives, for each sample.
+
+    Raises:
+        UnreadableVideoError: a video of one of them is gone or has changed.
+        UsageError: see `render`.
+    """
     paths = {
-        video["id"]: _inside(Path(root), video["path"]) for video in sample.provenance["videos"]
+        video["id"]: _inside(Path(root), video["path"])
+        for sample in samples
+        for video in sample.provenance["videos"]
     }
-    wanted: dict[tuple[str, int, int], list[float]] = {}
-    for item in sample.media:
+    # For each video in each size, the times that are looked at and their places in the result.
+    wanted: dict[tuple[str, int, int], dict[float, int]] = {}
+    for item in (item for sample in samples for item in sample.media):
+        for frame in item.frames:
+            times = wanted.setdefault((frame.video_id, item.height, item.width), {})
+            times.setdefault(frame.source_seconds, len(times))
+    decoded = {key: decode(paths[key[0]], list(wanted[key]), key[1:]) for key in wanted}
+
+    def shown(item: MediaItem) -> Pixels:
+        frames = []
         for frame in item.frames:
             key = (frame.video_id, item.height, item.width)
-            wanted.setdefault(key, []).append(frame.source_seconds)
-    # Frames come back in the order asked for, so walking the recipe again finds them in turn.
-    decoded = {
-        key: iter(decode(paths[key[0]], seconds, key[1:])) for key, seconds in wanted.items()
-    }
-    return [
-        apply(
-            np.stack(
-                [next(decoded[frame.video_id, item.height, item.width]) for frame in item.frames]
-            ),
-            item.edits,
-        )
-        for item in sample.media
-    ]
+            frames.append(decoded[key][wanted[key][frame.source_seconds]])
+        return np.stack(frames)
+
+    return [[apply(shown(item), item.edits) for item in sample.media] for sample in samples]
 
 
 def _inside(root: Path, path: str) -> Path:

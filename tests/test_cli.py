@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from kuleshov.cli import app, main
 
-COMMANDS = ["make", "check", "view", "train", "eval", "report", "demo", "doctor"]
+COMMANDS = ["make", "check", "view", "render", "train", "eval", "report", "demo", "doctor"]
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:
@@ -48,6 +48,18 @@ def test_make_check_and_view_one_after_the_other(short_clips: Path, tmp_path: Pa
     assert code == 0 and "<img" in (tmp_path / "view.html").read_text()
 
 
+def test_render_writes_files_and_says_how_much(short_clips: Path, tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    run("make", short_clips, "-o", data, "--task", "jigsaw", "--workers", "0")
+    code, output = run("render", data, "-o", out, "--format", "tar", "--workers", "0")
+    assert code == 0 and "12 samples and 0 skips in" in output and "MB" in output
+    assert (out / "train-00000.tar").is_file()
+    (data / "config.yaml").write_text(f"videos: {tmp_path / 'nowhere'}\n")
+    code, output = run("render", data, "-o", tmp_path / "none", "--workers", "0")
+    assert code == 1 and "says why" in output
+    assert (tmp_path / "none" / "skips.jsonl").read_text().count("cannot be opened") == 12
+
+
 def test_flags_win_over_the_recipe(short_clips: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("make: {tasks: {jigsaw: {num_clips: 4}}, per_video: 2, seed: 9}\n")
@@ -82,6 +94,8 @@ def test_no_sample_at_all_ends_with_exit_code_one(short_clips: Path, tmp_path: P
         (["make", "nowhere", "-o", "out"], "nowhere is not a folder"),
         (["make", ".", "-o", "out", "--task", "jigzaw"], "did you mean 'jigsaw'"),
         (["check", "nowhere"], "make one with `kuleshov make VIDEOS -o nowhere`"),
+        (["render", "nowhere", "-o", "out"], "nowhere holds no finished set"),
+        (["render", ".", "-o", "out", "--format", "mp5"], "did you mean 'mp4'"),
         (["report", "nowhere", "-o", "page.html"], "nowhere is no run folder"),
         (["make", ".", "-o", "out", "--config", "no.yaml"], "no.yaml cannot be read as a recipe"),
     ],

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kuleshov import media
 from kuleshov.errors import UnreadableVideoError, UsageError
-from kuleshov.media import Renderer, render
+from kuleshov.frames import decode
+from kuleshov.media import Renderer, render, render_all
 from kuleshov.read import read
-from kuleshov.sample import Frame, MediaItem, Sample, Video
+from kuleshov.sample import Frame, MediaItem, Pixels, Sample, Video
 
 
 def a_sample(folder: Path, edits: tuple[dict[str, object], ...] = ()) -> Sample:
@@ -75,3 +77,30 @@ def test_renderer_remembers_and_forgets_by_size(short_clips: Path) -> None:
     tight(edited)
     assert tight(sample) is not kept
     assert np.array_equal(tight(sample)[0], kept[0])
+
+
+def test_samples_that_are_rendered_together_look_as_they_do_alone(short_clips: Path) -> None:
+    one = a_sample(short_clips)
+    # Another size, times in common and of its own, and an edit that must not reach the first one.
+    frames = tuple(Frame(one.video_ids[0], s, s) for s in (2.0, 0.5, 3.0))
+    items = (MediaItem(frames, 56, 84, ({"edit": "invert"},)), MediaItem(frames[:1], 32, 32))
+    other = replace(one, id="1", media=items)
+    together = render_all([one, other, one], short_clips)
+    for sample, pixels in zip([one, other, one], together, strict=True):
+        alone = render(sample, short_clips)
+        assert all(np.array_equal(a, b) for a, b in zip(alone, pixels, strict=True))
+
+
+def test_samples_that_are_rendered_together_decode_a_video_once_a_size(
+    short_clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, tuple[int, int], int]] = []
+
+    def counting(path: Path, seconds: list[float], size: tuple[int, int]) -> Pixels:
+        asked.append((path.name, size, len(seconds)))
+        return decode(path, seconds, size)
+
+    monkeypatch.setattr(media, "decode", counting)
+    render_all([a_sample(short_clips)] * 3, short_clips)
+    sizes = [("clip-0000.mp4", (28, 28), 1), ("clip-0000.mp4", (56, 84), 2)]
+    assert sorted(asked) == [*sizes, ("clip-0001.mp4", (56, 84), 2)]

@@ -15,13 +15,13 @@ and start offsets come out right.
     sequential   every frame, from the start: always right, and slow
     selective    only what the wanted frames need: where that is proven to be the same
     scan         what a file really shows
-    decode       the frames at given times, in pixels
+    decode       the frames at given times, or all of them, in pixels
     scale        a decoded frame upright and in another size
     write        frames into a file
 """
 
-from kuleshov.frames.decode import decode
+from kuleshov.frames.decode import decode, decode_all
 from kuleshov.frames.scan import StreamInfo, scan
-from kuleshov.frames.write import write_video
+from kuleshov.frames.write import encode_video, write_video
 
-__all__ = ["StreamInfo", "decode", "scan", "write_video"]
+__all__ = ["StreamInfo", "decode", "decode_all", "encode_video", "scan", "write_video"]

@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 
 from kuleshov.errors import UnreadableVideoError
 from kuleshov.frames.container import opened
-from kuleshov.frames.scale import upright
+from kuleshov.frames.scale import display_size, upright
 from kuleshov.frames.selective import Unproven, picked
 from kuleshov.frames.sequential import on_screen
 from kuleshov.sample import Pixels
@@ -47,6 +47,25 @@ def decode_in_sequence(path: Path, seconds: list[float], size: tuple[int, int]) 
     """`decode` without its short cuts, which it is tested against."""
     with opened(path) as (container, stream):
         return gather(on_screen(container, stream), path, seconds, size)
+
+
+def decode_all(path: Path) -> tuple[list[float], Pixels]:
+    """Every frame of a short file in its own size, with the times at which they appear.
+
+    Raises:
+        UnreadableVideoError: no frame can be decoded.
+    """
+    seconds: list[float] = []
+    frames: list[Pixels] = []
+    reformatter = VideoReformatter()
+    with opened(path) as (container, stream):
+        for appears, _, frame in on_screen(container, stream):
+            width, height = display_size(frame, stream)
+            seconds.append(appears)
+            frames.append(upright(frame, (height, width), reformatter))
+    if not frames:
+        raise UnreadableVideoError(f"{path.name}: no frame of the video stream can be decoded")
+    return seconds, np.stack(frames)
 
 
 def gather(
