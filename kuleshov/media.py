@@ -10,10 +10,11 @@ import numpy as np
 from kuleshov.edits import apply
 from kuleshov.errors import UsageError
 from kuleshov.frames import decode
+from kuleshov.locations import Location, Remote, location, within
 from kuleshov.sample import Pixels, Sample, dump_json
 
 
-def render(sample: Sample, root: Path | str) -> list[Pixels]:
+def render(sample: Sample, root: Path | Remote | str) -> list[Pixels]:
     """The frames that the model is shown, one array for each `<video>` of the prompt.
 
     Rendering is exact: the same sample gives the same pixels each time, with the same version
@@ -22,7 +23,7 @@ def render(sample: Sample, root: Path | str) -> list[Pixels]:
 
     Args:
         sample: the question.
-        root: the folder of videos that the sample was made from.
+        root: the folder of videos that the sample was made from, or its address.
 
     Returns:
         For each media item a uint8 array of shape (frames, height, width, 3).
@@ -32,7 +33,7 @@ def render(sample: Sample, root: Path | str) -> list[Pixels]:
         UsageError: a recipe that names a file outside of `root`, or an unknown edit.
     """
     paths = {
-        video["id"]: _inside(Path(root), video["path"]) for video in sample.provenance["videos"]
+        video["id"]: _inside(location(root), video["path"]) for video in sample.provenance["videos"]
     }
     wanted: dict[tuple[str, int, int], list[float]] = {}
     for item in sample.media:
@@ -54,11 +55,11 @@ def render(sample: Sample, root: Path | str) -> list[Pixels]:
     ]
 
 
-def _inside(root: Path, path: str) -> Path:
-    full = (root / path).resolve()
-    if not full.is_relative_to(root.resolve()):
+def _inside(root: Location, path: str) -> Location:
+    inner = within(root, path)
+    if inner is None:
         raise UsageError(f"the sample names {path!r}, which lies outside of {root}")
-    return full
+    return root / inner
 
 
 class Renderer:
@@ -68,8 +69,8 @@ class Renderer:
     it stays among the last `max_bytes` of pixels.
     """
 
-    def __init__(self, root: Path | str, max_bytes: int = 1 << 30) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path | Remote | str, max_bytes: int = 1 << 30) -> None:
+        self.root = location(root)
         self.max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[str, list[Pixels]] = OrderedDict()
