@@ -21,6 +21,7 @@ from urllib.parse import unquote
 
 from kuleshov.errors import KuleshovError, UsageError
 
+_BUFFER = 1 << 16
 _BLOCK = 4 << 20
 _BLOCKS = 16
 """Of a remote file, so many blocks of so many bytes are kept: its index stands at one end and its
@@ -69,7 +70,7 @@ class Remote:
                 cache_type="blockcache",
                 cache_options={"maxblocks": _BLOCKS},
             )
-        return io.BufferedReader(_Reading(file, failures), 1 << 16)
+        return io.BufferedReader(_Reading(file, failures), _BUFFER)
 
     def in_system(self) -> tuple[Any, str]:
         """(fsspec's file system, the path in it).

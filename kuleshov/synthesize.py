@@ -113,6 +113,7 @@ def make(
     source = find(Asked(str(videos), out / "videos", config.column, config.root, progress))
     root, files = source.root, source.paths
     resolved = {
+        "source": str(videos),
         "videos": dataset.root_in(out, root),
         "setting": config.setting,
         "tasks": {task.name: task.knobs() for task in tasks},
