@@ -58,7 +58,13 @@ def _bytes(path: Location) -> Iterator[Any]:
         raise UnreadableVideoError(f"{path.name}: cannot be read: {said}") from failures[0]
 
 
+_PLAYLISTS = {"concat", "dash", "hls"}
+"""Formats that hold no video but name others, which may lie anywhere."""
+
+
 def _video_stream(container: Any, path: Location) -> VideoStream:
+    if _PLAYLISTS & set(container.format.name.split(",")):
+        raise UnreadableVideoError(f"{path.name}: is a playlist; give the videos that it names")
     stream = container.streams.best("video")
     if not isinstance(stream, VideoStream):
         raise UnreadableVideoError(f"{path.name}: has no video stream")
