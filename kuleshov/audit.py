@@ -14,6 +14,7 @@ from typing import NamedTuple
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import KuleshovError
 from kuleshov.floors import best_constant, chance
+from kuleshov.locations import Location
 from kuleshov.media import render
 from kuleshov.sample import Sample
 from kuleshov.tasks import task_of
@@ -71,7 +72,7 @@ def _sample_errors(sample: Sample) -> list[str]:
     return errors
 
 
-def _media_errors(sample: Sample, root: Path) -> list[str]:
+def _media_errors(sample: Sample, root: Location) -> list[str]:
     try:
         rendered = render(sample, root)
     except KuleshovError as error:

@@ -37,7 +37,14 @@ Config = Annotated[Path | None, typer.Option("--config", help="Recipe (YAML); fl
 
 @app.command()
 def make(
-    videos: Annotated[Path, typer.Argument(help="Folder of videos, read recursively.")],
+    videos: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of videos, read recursively; a glob in quotes; a list of paths (.txt, "
+            ".csv, .jsonl, .parquet); a saved Hugging Face dataset; or an address such as "
+            "s3://bucket/videos."
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")],
     task: Annotated[
         list[str] | None, typer.Option(help="Task to make; repeat for several.")
@@ -51,8 +58,14 @@ def make(
         int | None, typer.Option(help="Processes, one a core if not given; change no sample.")
     ] = None,
     runner: Annotated[str | None, typer.Option(help="local or ray; changes no sample.")] = None,
+    root: Annotated[
+        str | None, typer.Option(help="Folder that holds all videos; paths in a list start there.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Column of a list or table that names the videos.")
+    ] = None,
 ) -> None:
-    """Make pretext-task samples from a folder of videos.
+    """Make pretext-task samples from videos.
 
     Example: kuleshov make videos -o samples --task jigsaw --per-video 2
     """
@@ -68,6 +81,8 @@ def make(
         "seed": seed,
         "workers": workers,
         "runner": runner,
+        "root": root,
+        "column": column,
     }
     with _bars() as progress:
         summary = run(videos, output, load(config, "make", MakeConfig, changes), progress)

@@ -7,6 +7,7 @@
       config.yaml                      what was asked for, as resolved
       summary.json                     counts
       README.md                        the dataset card
+      videos/                          where they came out of a table, see `kuleshov.sources`
 
 Files are written under another name and renamed when they are whole, `summary.json` last: where
 it exists, the set is complete.
@@ -26,6 +27,7 @@ import yaml
 
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text, replacing
+from kuleshov.locations import Location, Remote, location
 from kuleshov.sample import Sample, Skip, dump_json
 
 if TYPE_CHECKING:
@@ -213,10 +215,22 @@ def load_skips(out: Path | str) -> list[Skip]:
     return [Skip(**json.loads(line)) for line in lines]
 
 
-def videos_root(out: Path | str) -> Path:
-    """The folder of videos that a set was made from, as `config.yaml` names it."""
+def videos_root(out: Path | str) -> Location:
+    """The folder of videos that a set was made from, as `config.yaml` names it.
+
+    A name that is relative is one in the set itself, which may have been moved.
+    """
     config = yaml.safe_load((Path(out) / "config.yaml").read_text(encoding="utf-8"))
-    return Path(config["videos"])
+    root = location(config["videos"])
+    return root if isinstance(root, Remote) else Path(out) / root
+
+
+def root_in(out: Path, root: Location) -> str:
+    """The inverse of `videos_root`: how `config.yaml` of the set in `out` names a folder."""
+    if isinstance(root, Remote):
+        return str(root)
+    here, there = out.resolve(), root.resolve()
+    return str(there.relative_to(here) if there.is_relative_to(here) else there)
 
 
 def _card(summary: dict[str, Any]) -> str:

@@ -11,10 +11,11 @@ import numpy as np
 from kuleshov.edits import apply
 from kuleshov.errors import UsageError
 from kuleshov.frames import decode
+from kuleshov.locations import Location, Remote, location, within
 from kuleshov.sample import MediaItem, Pixels, Sample, dump_json
 
 
-def render(sample: Sample, root: Path | str) -> list[Pixels]:
+def render(sample: Sample, root: Path | Remote | str) -> list[Pixels]:
     """The frames that the model is shown, one array for each `<video>` of the prompt.
 
     Rendering is exact: the same sample gives the same pixels each time, with the same version
@@ -23,7 +24,7 @@ def render(sample: Sample, root: Path | str) -> list[Pixels]:
 
     Args:
         sample: the question.
-        root: the folder of videos that the sample was made from.
+        root: the folder of videos that the sample was made from, or its address.
 
     Returns:
         For each media item a uint8 array of shape (frames, height, width, 3).
@@ -35,7 +36,7 @@ def render(sample: Sample, root: Path | str) -> list[Pixels]:
     return render_all([sample], root)[0]
 
 
-def render_all(samples: Sequence[Sample], root: Path | str) -> list[list[Pixels]]:
+def render_all(samples: Sequence[Sample], root: Path | Remote | str) -> list[list[Pixels]]:
     """`render` for samples of the same videos: the same pixels, with each video decoded once.
 
     All frames of these samples are in memory together.
@@ -52,7 +53,7 @@ def render_all(samples: Sequence[Sample], root: Path | str) -> list[list[Pixels]
         UsageError: see `render`.
     """
     paths = {
-        video["id"]: _inside(Path(root), video["path"])
+        video["id"]: _inside(location(root), video["path"])
         for sample in samples
         for video in sample.provenance["videos"]
     }
@@ -74,11 +75,11 @@ def render_all(samples: Sequence[Sample], root: Path | str) -> list[list[Pixels]
     return [[apply(shown(item), item.edits) for item in sample.media] for sample in samples]
 
 
-def _inside(root: Path, path: str) -> Path:
-    full = (root / path).resolve()
-    if not full.is_relative_to(root.resolve()):
+def _inside(root: Location, path: str) -> Location:
+    inner = within(root, path)
+    if inner is None:
         raise UsageError(f"the sample names {path!r}, which lies outside of {root}")
-    return full
+    return root / inner
 
 
 class Renderer:
@@ -88,8 +89,8 @@ class Renderer:
     it stays among the last `max_bytes` of pixels.
     """
 
-    def __init__(self, root: Path | str, max_bytes: int = 1 << 30) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path | Remote | str, max_bytes: int = 1 << 30) -> None:
+        self.root = location(root)
         self.max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[str, list[Pixels]] = OrderedDict()

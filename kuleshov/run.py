@@ -13,10 +13,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from kuleshov.content import content_id
 from kuleshov.environment import versions
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
-from kuleshov.read import content_id
 from kuleshov.recipe import to_yaml
 from kuleshov.sample import Json, Sample
 

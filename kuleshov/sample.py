@@ -15,11 +15,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from kuleshov.locations import location
 
 Pixels = npt.NDArray[np.uint8]
 """Frames as uint8 RGB of shape (frames, height, width, 3)."""
@@ -44,7 +45,7 @@ class Video:
         id: hash of the content (size and the first, middle and last MiB), 32 hex digits. Two
             files with the same content have the same id, whatever they are called.
         path: where it lies, relative to `root`, with forward slashes.
-        root: the folder that was read.
+        root: the folder that was read, or its address.
         start: presentation time of the first frame, in seconds. Not always 0.
         end: presentation time at which the last frame disappears, in seconds.
         num_frames: frames in the file, which may be fewer than the header claims. Damage that
@@ -84,7 +85,7 @@ class Video:
         """
         from kuleshov.frames import decode  # only frames imports the decoder
 
-        return decode(Path(self.root) / self.path, seconds, size)
+        return decode(location(self.root) / self.path, seconds, size)
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from kuleshov import __version__, dataset
+from kuleshov.content import fingerprint
 from kuleshov.donors import donors, load
 from kuleshov.errors import UnreadableVideoError, UsageError, unknown_name
 from kuleshov.files import replacing
 from kuleshov.journal import Journal, Lines
+from kuleshov.locations import Location
 from kuleshov.near_duplicates import NO_HASH, THRESHOLD, groups, hash_of
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, fraction, rng_for
-from kuleshov.read import find, fingerprint, read_video, without_duplicates
+from kuleshov.read import read_video, without_duplicates
 from kuleshov.runners import RUNNERS, Failed, Limits, runner
 from kuleshov.sample import Json, Sample, Skip, Split, Video, dump_json
+from kuleshov.sources import Asked, find
 from kuleshov.tasks import TASKS, Task, build
 
 
@@ -44,6 +47,11 @@ class MakeConfig:
             the decoding of 8 frames of each video; None looks for none, and neither does a set
             of one side only.
         seed: of everything random.
+        column: of a list or table, the one that holds the videos or their paths; None for the
+            first of "video", "path", "video_path" and "file" that there is.
+        root: the folder that holds the videos, or its address; nothing leads out of it. None for
+            the folder itself, the fixed part of a glob, or the folder of a list, to which the
+            paths in a list are relative.
         runner: "local", or "ray" for a cluster; changes no sample.
         workers: processes, which change no sample; None for one a core, 0 for none but this one,
             without the limits below.
@@ -58,6 +66,8 @@ class MakeConfig:
     held_out: float = 0.2
     near_duplicates: float | None = THRESHOLD
     seed: int = 0
+    column: str | None = None
+    root: str | None = None
     runner: str = "local"
     workers: int | None = None
     seconds: float = 600.0
@@ -95,20 +105,28 @@ class MakeConfig:
 
 
 def make(
-    videos: Path, out: Path, config: MakeConfig, progress: Progress = lambda *_: None
+    videos: Path | str, out: Path, config: MakeConfig, progress: Progress = lambda *_: None
 ) -> dict[str, Any]:
-    """Read a folder of videos and write a set of samples; returns the summary.
+    """Read videos and write a set of samples; returns the summary.
 
     Killed at any point and started again, it goes on, and ends with the same bytes.
+
+    Args:
+        videos: a folder, glob, list, dataset or address, see `kuleshov.sources`.
+        out: the folder to write.
+        config: the settings.
+        progress: told of every video.
 
     Raises:
         UsageError: no videos, or a recipe that names unknown tasks or knobs.
         WriteError: the disk is full, or `out` cannot be written.
     """
     tasks = config.built()
-    files = find(videos)
+    source = find(Asked(str(videos), out / "videos", config.column, config.root, progress))
+    root, files = source.root, source.paths
     resolved = {
-        "videos": str(videos.resolve()),
+        "source": str(videos),
+        "videos": dataset.root_in(out, root),
         "setting": config.setting,
         "tasks": {task.name: task.knobs() for task in tasks},
         "per_video": config.per_video,
@@ -118,9 +136,9 @@ def make(
         "seed": config.seed,
     }
     work = out / ".making"
-    journal = Journal(work, dump_json([__version__, resolved, fingerprint(videos, files)]))
+    journal = Journal(work, dump_json([__version__, resolved, fingerprint(root, files)]))
     with runner(config.runner, config.workers, config.limits()) as run:
-        journal.run("read", partial(_read, videos), files, _unread, run, progress, "reading")
+        journal.run("read", partial(_read, root), files, _unread, run, progress, "reading")
         _sort_out(map(_video_or_skip, journal.results("read")), work)
         videos_found = Lines(work / "videos")
         if config.near_duplicates is not None and 0 < config.held_out < 1:
@@ -129,7 +147,7 @@ def make(
         making = partial(_synthesize, tasks=tasks, work=work, config=config)
         placed = Lines(work / "placed")
         journal.run("made", making, placed, _unmade, run, progress, "making samples")
-    skips = (Skip(**skip) for skip in Lines(work / "skips"))
+    skips = chain(source.skips, (Skip(**skip) for skip in Lines(work / "skips")))
     made = (_sample_or_skip(value) for values in journal.results("made") for value in values)
     summary = dataset.write(out, chain(skips, made), resolved)
     journal.remove()
@@ -214,7 +232,7 @@ def _split(videos: Lines, hashes: Iterable[Json], work: Path, config: MakeConfig
 # What the journal keeps: a Video, a Skip or a Sample, each with its kind.
 
 
-def _read(root: Path, path: str) -> Json:
+def _read(root: Location, path: str) -> Json:
     return _to_json(read_video(root, path))
 
 

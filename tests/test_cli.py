@@ -68,6 +68,17 @@ def test_flags_win_over_the_recipe(short_clips: Path, tmp_path: Path) -> None:
     assert "per_video: 1" in config and "seed: 9" in config and "num_clips: 4" in config
 
 
+def test_a_list_is_read_with_its_column_and_root(short_clips: Path, tmp_path: Path) -> None:
+    table = tmp_path / "list.csv"
+    table.write_text("path,clip\nnowhere.mp4,clip-0001.mp4\n")
+    out = tmp_path / "out"
+    options = ("--task", "jigsaw", "--column", "clip", "--root", f"file://{short_clips}/")
+    code, output = run("make", f"file://{table}", "-o", out, *options)
+    assert code == 0 and "1 samples and 0 skips" in output.replace("\n", "")
+    config = (out / "config.yaml").read_text()
+    assert f"source: file://{table}\n" in config and f"videos: file://{short_clips}\n" in config
+
+
 def test_findings_end_with_exit_code_one(short_clips: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run("make", short_clips, "-o", out, "--task", "jigsaw")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,30 +12,65 @@ import av
 from av.video.stream import VideoStream
 
 from kuleshov.errors import UnreadableVideoError
+from kuleshov.locations import Location, reason
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, VideoStream]]:
+def opened(path: Location) -> Iterator[tuple[Any, VideoStream]]:
     """(container, video stream) of a file.
 
     Where a file holds several video streams, FFmpeg's default one is used (`av_find_best_stream`:
     what ffplay shows).
 
     Raises:
-        UnreadableVideoError: it is no video, or has no video stream.
+        UnreadableVideoError: it is no video, or has no video stream; or it is remote and a part
+            of it cannot be fetched, at any time while it is open.
     """
+    with _bytes(path) as source:
+        try:
+            container = av.open(source)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise UnreadableVideoError(
+                f"{path.name}: cannot be opened as a video: {said}"
+            ) from error
+        with container:
+            yield container, _video_stream(container, path)
+
+
+@contextmanager
+def _bytes(path: Location) -> Iterator[Any]:
+    """What PyAV reads a file through."""
+    if isinstance(path, Path):
+        # Whole, so that FFmpeg takes no name such as "concat:a" for one of its own protocols.
+        yield os.path.abspath(path)
+        return
+    failures: list[OSError] = []
     try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UnreadableVideoError(f"{path.name}: cannot be opened as a video: {reason}") from error
-    with container:
-        stream = container.streams.best("video")
-        if not isinstance(stream, VideoStream):
-            raise UnreadableVideoError(f"{path.name}: has no video stream")
-        # One thread per process: the parallelism is one process per core.
-        stream.codec_context.thread_count = 1
-        yield container, stream
+        with path.open("rb", failures) as file:
+            yield file
+    except (av.FFmpegError, OSError):
+        if not failures:
+            raise
+    # FFmpeg may take a failure for the end of the file, which would only look shorter.
+    if failures:
+        said = reason(failures[0])
+        raise UnreadableVideoError(f"{path.name}: cannot be read: {said}") from failures[0]
+
+
+_PLAYLISTS = {"concat", "dash", "hls"}
+"""Formats that hold no video but name others, which may lie anywhere."""
+
+
+def _video_stream(container: Any, path: Location) -> VideoStream:
+    if _PLAYLISTS & set(container.format.name.split(",")):
+        raise UnreadableVideoError(f"{path.name}: is a playlist; give the videos that it names")
+    stream = container.streams.best("video")
+    if not isinstance(stream, VideoStream):
+        raise UnreadableVideoError(f"{path.name}: has no video stream")
+    # One thread per process: the parallelism is one process per core.
+    stream.codec_context.thread_count = 1
+    return stream
 
 
 def packets(container: Any, stream: VideoStream) -> Iterator[Any]:

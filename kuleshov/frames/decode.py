@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -15,6 +14,7 @@ from kuleshov.frames.container import opened
 from kuleshov.frames.scale import display_size, upright
 from kuleshov.frames.selective import Unproven, picked
 from kuleshov.frames.sequential import on_screen
+from kuleshov.locations import Location
 from kuleshov.sample import Pixels
 
 TOLERANCE = 1e-6
@@ -22,7 +22,7 @@ TOLERANCE = 1e-6
 error; no video has frames this close together."""
 
 
-def decode(path: Path, seconds: list[float], size: tuple[int, int]) -> Pixels:
+def decode(path: Location, seconds: list[float], size: tuple[int, int]) -> Pixels:
     """The frames on screen at the given times, upright, scaled to `size` by swscale.
 
     Args:
@@ -43,13 +43,13 @@ def decode(path: Path, seconds: list[float], size: tuple[int, int]) -> Pixels:
         return decode_in_sequence(path, seconds, size)
 
 
-def decode_in_sequence(path: Path, seconds: list[float], size: tuple[int, int]) -> Pixels:
+def decode_in_sequence(path: Location, seconds: list[float], size: tuple[int, int]) -> Pixels:
     """`decode` without its short cuts, which it is tested against."""
     with opened(path) as (container, stream):
         return gather(on_screen(container, stream), path, seconds, size)
 
 
-def decode_all(path: Path) -> tuple[list[float], Pixels]:
+def decode_all(path: Location) -> tuple[list[float], Pixels]:
     """Every frame of a short file in its own size, with the times at which they appear.
 
     Raises:
@@ -70,7 +70,7 @@ def decode_all(path: Path) -> tuple[list[float], Pixels]:
 
 def gather(
     on_screen: Iterable[tuple[float, float, VideoFrame]],
-    path: Path,
+    path: Location,
     seconds: list[float],
     size: tuple[int, int],
 ) -> Pixels:

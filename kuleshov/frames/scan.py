@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
@@ -16,6 +15,7 @@ from kuleshov.frames.container import opened, packets
 from kuleshov.frames.listing import list_packets, seconds
 from kuleshov.frames.scale import display_size
 from kuleshov.frames.sequential import last_duration, on_screen
+from kuleshov.locations import Location
 
 
 class StreamInfo(NamedTuple):
@@ -29,7 +29,7 @@ class StreamInfo(NamedTuple):
     codec: str
 
 
-def scan(path: Path) -> StreamInfo:
+def scan(path: Location) -> StreamInfo:
     """What a file shows, from its packets and its first frame, or by decoding all of it.
 
     Raises:
@@ -38,7 +38,7 @@ def scan(path: Path) -> StreamInfo:
     return scan_packets(path) or scan_frames(path)
 
 
-def scan_packets(path: Path) -> StreamInfo | None:
+def scan_packets(path: Location) -> StreamInfo | None:
     with opened(path) as (container, stream):
         first: list[VideoFrame] = []
 
@@ -65,7 +65,7 @@ def scan_packets(path: Path) -> StreamInfo | None:
         return StreamInfo(start, last + duration, len(shown), *size, codec)
 
 
-def scan_frames(path: Path) -> StreamInfo:
+def scan_frames(path: Location) -> StreamInfo:
     with opened(path) as (container, stream):
         start, end, num_frames = math.nan, math.nan, 0
         for appears, disappears, frame in on_screen(container, stream):

@@ -20,7 +20,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import av
 from av.video.frame import VideoFrame
@@ -29,6 +28,7 @@ from kuleshov.frames.container import opened, packets
 from kuleshov.frames.listing import Packet, list_packets
 from kuleshov.frames.listing import seconds as in_seconds
 from kuleshov.frames.sequential import last_duration
+from kuleshov.locations import Location
 
 
 class Unproven(Exception):
@@ -36,7 +36,7 @@ class Unproven(Exception):
 
 
 def picked(
-    path: Path, seconds: Sequence[float], tolerance: float
+    path: Location, seconds: Sequence[float], tolerance: float
 ) -> Iterator[tuple[float, float, VideoFrame]]:
     """(appears, disappears, frame) of the frames on screen at the given times, in order.
 
@@ -109,7 +109,9 @@ def runs(listed: Sequence[Packet], wanted: Collection[int]) -> list[list[int]]:
     return found
 
 
-def _decode(path: Path, listed: Sequence[Packet], wanted: Collection[int]) -> Iterator[VideoFrame]:
+def _decode(
+    path: Location, listed: Sequence[Packet], wanted: Collection[int]
+) -> Iterator[VideoFrame]:
     """The frames that the needed packets give, in order."""
     needed = {i: number for number, run in enumerate(runs(listed, wanted)) for i in run}
     last, current = max(needed), 0

@@ -25,6 +25,7 @@ from kuleshov.dataset import SPLITS, iterate_samples, videos_root
 from kuleshov.errors import UnreadableVideoError, UsageError
 from kuleshov.files import replace_text
 from kuleshov.journal import Journal
+from kuleshov.locations import Location
 from kuleshov.media import render_all
 from kuleshov.progress import Progress
 from kuleshov.read import fingerprint
@@ -155,7 +156,7 @@ def _groups(data: Path, finished: set[str]) -> Iterator[_Group]:
                     yield _Group(shard, tuple(same))
 
 
-def _encode(group: _Group, root: Path, chosen: Format, quality: int) -> _Encoded:
+def _encode(group: _Group, root: Location, chosen: Format, quality: int) -> _Encoded:
     keys: list[list[list[str]] | Failed] = []
     pieces: dict[str, bytes] = {}
     for sample, pixels in zip(group.samples, _pixels(group.samples, root), strict=True):
@@ -170,7 +171,7 @@ def _encode(group: _Group, root: Path, chosen: Format, quality: int) -> _Encoded
     return _Encoded(keys, pieces)
 
 
-def _pixels(samples: Sequence[Sample], root: Path) -> Sequence[list[Pixels] | Failed]:
+def _pixels(samples: Sequence[Sample], root: Location) -> Sequence[list[Pixels] | Failed]:
     """The pixels of samples of one video; where not all can be rendered, of those that can."""
     try:
         for sample in samples:

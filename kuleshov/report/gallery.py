@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
 
 from kuleshov.evaluate.results import Result
+from kuleshov.locations import Location
 from kuleshov.media import render as render_media
 from kuleshov.report.page import Section, render
 from kuleshov.sample import Pixels, Sample
@@ -27,7 +27,7 @@ class Pick(NamedTuple):
     answers: tuple[tuple[str, Result], ...] = ()
 
 
-def gallery(picks: Sequence[Pick], root: Path, title: str = "Gallery") -> Section:
+def gallery(picks: Sequence[Pick], root: Location, title: str = "Gallery") -> Section:
     """Contact sheets of exactly the frames that the model was given.
 
     Args:
@@ -38,7 +38,7 @@ def gallery(picks: Sequence[Pick], root: Path, title: str = "Gallery") -> Sectio
     return Section(title, render("gallery.html", items=[_item(pick, root) for pick in picks]))
 
 
-def _item(pick: Pick, root: Path) -> dict[str, Any]:
+def _item(pick: Pick, root: Location) -> dict[str, Any]:
     sample = pick.sample
     media = [
         {

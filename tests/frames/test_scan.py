@@ -31,6 +31,16 @@ def test_what_is_no_video_says_so(tmp_path: Path, content: bytes) -> None:
         scan(path)
 
 
+def test_a_playlist_is_no_video_as_it_may_name_files_anywhere(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    write_video(tmp_path / "v.ts", np.zeros((10, 32, 48, 3), np.uint8), fps=5)
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:10", "#EXTINF:2,", "../v.ts", "#EXT-X-ENDLIST"]
+    (inner / "v.m3u8").write_text("\n".join(lines))
+    with pytest.raises(UnreadableVideoError, match=r"v\.m3u8: is a playlist; give the videos"):
+        scan(inner / "v.m3u8")
+
+
 def test_a_cut_file_keeps_what_can_be_decoded(tmp_path: Path, clips: Path) -> None:
     whole = tmp_path / "whole.mkv"
     write_levels(whole, [i * 10 for i in range(15)])
