@@ -21,7 +21,7 @@ def opened(path: Path) -> Iterator[tuple[Any, VideoStream]]:
     what ffplay shows).
 
     Raises:
-        UnreadableVideoError: it is no video, or has no video stream.
+        UnreadableVideoError: it is no video, or has no video stream that can be decoded.
     """
     try:
         container = av.open(str(path))
@@ -32,6 +32,8 @@ def opened(path: Path) -> Iterator[tuple[Any, VideoStream]]:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream):
             raise UnreadableVideoError(f"{path.name}: has no video stream")
+        if stream.codec_context is None:
+            raise UnreadableVideoError(f"{path.name}: no decoder for the video stream")
         # One thread per process: the parallelism is one process per core.
         stream.codec_context.thread_count = 1
         yield container, stream
