@@ -39,8 +39,10 @@ class Local(Runner):
     ) -> Generator[R | Failed, None, None]:
         waiting: deque[Future[R | Failed]] = deque()
         items = iter(items)
-        # spawn: the same on Linux and macOS, and safe where threads are already running.
-        context = multiprocessing.get_context("spawn")
+        # forkserver: the same on Linux and macOS, safe where threads are already running, and what
+        # all processes import is imported once.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", "kuleshov", __name__])
         pool = ProcessPool(
             self.workers,
             initializer=_limit_memory,
