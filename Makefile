@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix clean
+.PHONY: demo test check fix fuzz bench-data clean
 .DEFAULT_GOAL := help
 
 help:
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(READY) ## run the whole way on small settings; VIDEOS=folder for your own videos
 	$(BIN)/kuleshov demo $(if $(VIDEOS),"$(VIDEOS)")
@@ -24,6 +24,13 @@ check: $(READY) ## lint and type-check
 fix: $(READY) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+fuzz: $(READY) ## damaged clips must not stop make; KULESHOV_TEST_VIDEOS or VIDEOS=folder, FILES=n
+	$(BIN)/python -m benchmarks.fuzz $(if $(VIDEOS),"$(VIDEOS)") --files $(or $(FILES),1000)
+
+bench-data: $(READY) ## measure the data stage; KULESHOV_TEST_VIDEOS or VIDEOS=folder (the test clips)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m benchmarks.data $(if $(VIDEOS),"$(VIDEOS)")
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
