@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix soak clean
+.PHONY: demo test check fix fuzz soak bench-data bench-scale clean
 .DEFAULT_GOAL := help
 
 help:
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(READY) ## run the whole way on small settings; VIDEOS=folder for your own videos
 	$(BIN)/kuleshov demo $(if $(VIDEOS),"$(VIDEOS)")
@@ -27,6 +27,16 @@ fix: $(READY) ## format and mend what can be mended
 
 soak: $(READY) ## kill make and render 200 times and see that they end with the same
 	$(BIN)/python -m benchmarks.soak
+
+fuzz: $(READY) ## damaged clips must not stop make; KULESHOV_TEST_VIDEOS or VIDEOS=folder, FILES=n
+	$(BIN)/python -m benchmarks.fuzz $(if $(VIDEOS),"$(VIDEOS)") --files $(or $(FILES),1000)
+
+bench-data: $(READY) ## measure the data stage; KULESHOV_TEST_VIDEOS or VIDEOS=folder (the test clips)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m benchmarks.data $(if $(VIDEOS),"$(VIDEOS)")
+
+bench-scale: $(READY) ## how cost and memory grow with the number of videos, and what Ray costs
+	$(BIN)/python -m benchmarks.scale
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -18,15 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import resource
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.measure import measure
 from benchmarks.soak import contents
 from kuleshov.clips import write_clips
 
@@ -34,7 +32,7 @@ TASKS = ("--task", "anomaly", "--task", "counting", "--task", "jigsaw")
 
 
 class Cost(NamedTuple):
-    """What a run took."""
+    """What a run took, all its processes together, and the peak memory of the driving one."""
 
     cpu_seconds: float
     wall_seconds: float
@@ -48,7 +46,7 @@ def main() -> None:
     parser.add_argument("--driver", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.driver:
-        drive(options.driver)
+        drive(Path(options.driver[0]), options.driver[1:])
         return
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(scale(Path(folder), options.sizes)))
@@ -93,32 +91,19 @@ def corpus(folder: Path, size: int) -> None:
 def run(folder: Path, videos: str, out: str, runner: str) -> Cost:
     """One `kuleshov make` in a process tree of its own."""
     command = ["make", str(folder / videos), "-o", str(folder / out), "--runner", runner, *TASKS]
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.scale", "--driver", *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    output, _ = process.communicate()
-    wall = time.perf_counter() - begun
-    if process.returncode:
-        raise RuntimeError(f"{command} ended with {process.returncode}: {output}")
-    measured = json.loads(output.splitlines()[-1])
-    return Cost(measured["cpu_seconds"], wall, measured["driver_mb"])
+    driver = folder / f"{out}.json"
+    module = [sys.executable, "-m", "benchmarks.scale", "--driver", str(driver)]
+    cost = measure([*module, *command], Path.cwd())
+    return Cost(cost.cpu, cost.wall, float(driver.read_text()))
 
 
-def drive(command: list[str]) -> None:
-    """Run a command in this process and print what it took, its children included."""
+def drive(driver: Path, command: list[str]) -> None:
+    """Run a command in this process and write down its peak memory, in MB."""
     from kuleshov.cli import app
 
     app(command, standalone_mode=False)
-    here = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = here.ru_utime + here.ru_stime + children.ru_utime + children.ru_stime
     unit = 1 << 10 if sys.platform == "linux" else 1 << 20  # kB there, bytes on macOS
-    print(json.dumps({"cpu_seconds": cpu, "driver_mb": here.ru_maxrss / unit}), flush=True)
-    os._exit(0)  # the figures are taken; nothing is left to end
+    driver.write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ def opened(path: Location) -> Iterator[tuple[Any, VideoStream]]:
     what ffplay shows).
 
     Raises:
-        UnreadableVideoError: it is no video, or has no video stream; or it is remote and a part
-            of it cannot be fetched, at any time while it is open.
+        UnreadableVideoError: it is no video, or has no video stream that can be decoded; or it is
+            remote and a part of it cannot be fetched, at any time while it is open.
     """
     with _bytes(path) as source:
         try:
@@ -68,6 +68,8 @@ def _video_stream(container: Any, path: Location) -> VideoStream:
     stream = container.streams.best("video")
     if not isinstance(stream, VideoStream):
         raise UnreadableVideoError(f"{path.name}: has no video stream")
+    if stream.codec_context is None:
+        raise UnreadableVideoError(f"{path.name}: no decoder for the video stream")
     # One thread per process: the parallelism is one process per core.
     stream.codec_context.thread_count = 1
     return stream

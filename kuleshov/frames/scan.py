@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any, NamedTuple
 
 import av
@@ -12,7 +13,7 @@ from av.video.frame import VideoFrame
 
 from kuleshov.errors import UnreadableVideoError
 from kuleshov.frames.container import opened, packets
-from kuleshov.frames.listing import list_packets, seconds
+from kuleshov.frames.listing import Packet, list_packets, seconds
 from kuleshov.frames.scale import display_size
 from kuleshov.frames.sequential import last_duration, on_screen
 from kuleshov.locations import Location
@@ -40,20 +41,18 @@ def scan(path: Location) -> StreamInfo:
 
 def scan_packets(path: Location) -> StreamInfo | None:
     with opened(path) as (container, stream):
-        first: list[VideoFrame] = []
-
-        def decoding_the_first() -> Iterator[Any]:
-            for packet in packets(container, stream):
-                if not first:
-                    with suppress(av.FFmpegError):
-                        first.extend(packet.decode()[:1])
-                yield packet
-
-        listed = list_packets(decoding_the_first(), stream)
-        if listed is None or not first or first[0].pts is None or stream.time_base is None:
+        demuxed = packets(container, stream)
+        head = next(demuxed, None)
+        if head is None:
+            return None
+        listed = list_packets(chain([head], demuxed), stream)
+        if listed is None or stream.time_base is None:
+            return None
+        frame = _first_of(head, listed) or _first(path)
+        if frame is None or frame.pts is None:
             return None
         # A decoder drops what comes before the first key frame.
-        shown = sorted(p for p in listed if p.is_shown and p.pts >= first[0].pts)
+        shown = sorted(p for p in listed if p.is_shown and p.pts >= frame.pts)
         if not shown:
             return None
         start, last, duration = seconds(
@@ -61,8 +60,36 @@ def scan_packets(path: Location) -> StreamInfo | None:
         )
         duration = last_duration(duration, start, last, len(shown), stream)
         codec = stream.codec_context.codec.canonical_name
-        size = display_size(first[0], stream)
+        size = display_size(frame, stream)
         return StreamInfo(start, last + duration, len(shown), *size, codec)
+
+
+def _first_of(head: Any, listed: Sequence[Packet]) -> VideoFrame | None:
+    """The first frame from the first packet alone, where it is a key frame and shown first.
+
+    A decoder that is told that nothing follows gives it at once, and not after as many packets
+    as it may have to put in order. Damage is left to those who see what follows.
+    """
+    if not listed[0].is_key or listed[0].pts != head.pts or head.pts != min(listed).pts:
+        return None
+    decoder = head.stream.codec_context
+    with suppress(av.FFmpegError):
+        frames: list[VideoFrame] = [*decoder.decode(head), *decoder.decode(None)]
+        for frame in frames:
+            if frame.pts == head.pts and not frame.is_corrupt:
+                return frame
+    return None
+
+
+def _first(path: Location) -> VideoFrame | None:
+    """The first frame that a decoder gives."""
+    with opened(path) as (container, stream):
+        for packet in packets(container, stream):
+            with suppress(av.FFmpegError):
+                frames: list[VideoFrame] = packet.decode()
+                if frames:
+                    return frames[0]
+    return None
 
 
 def scan_frames(path: Location) -> StreamInfo:

@@ -62,12 +62,15 @@ class Local(Runner):
 
     def _started(self) -> ProcessPool:
         if self._pool is None:
+            # forkserver: the same on Linux and macOS, safe where threads are already running, and
+            # what all processes import is imported once.
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["__main__", "kuleshov", __name__])
             self._pool = ProcessPool(
                 self.workers,
                 initializer=_limit_memory,
                 initargs=[self.limits.megabytes],
-                # spawn: the same on Linux and macOS, and safe where threads are already running.
-                context=multiprocessing.get_context("spawn"),
+                context=context,
             )
         return self._pool
 

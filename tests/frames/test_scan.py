@@ -41,6 +41,14 @@ def test_a_playlist_is_no_video_as_it_may_name_files_anywhere(tmp_path: Path) ->
         scan(inner / "v.m3u8")
 
 
+def test_a_codec_that_nobody_knows_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    encode(path, "libx264", {}, clip(3, 1, seconds=1))
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/???"))
+    with pytest.raises(UnreadableVideoError, match=r"v\.mkv: no decoder for the video stream"):
+        scan(path)
+
+
 def test_a_cut_file_keeps_what_can_be_decoded(tmp_path: Path, clips: Path) -> None:
     whole = tmp_path / "whole.mkv"
     write_levels(whole, [i * 10 for i in range(15)])
