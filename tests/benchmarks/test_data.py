@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks import corpus
+from benchmarks.copies import copy_of
 from benchmarks.corpus import Spec
 from benchmarks.data import commands, figures, start_up
 from benchmarks.measure import Cost, bytes_below, measure
+from kuleshov.clips import clip
 from kuleshov.read import read
 from kuleshov.sample import Video
 from kuleshov.synthesize import MakeConfig, make
+from tests.frames.encoded import encode
 
 ROOT = Path(__file__).parent.parent.parent
 TASKS: dict[str, dict[str, object]] = {"anomaly": {}, "counting": {}, "jigsaw": {}}
@@ -36,6 +39,7 @@ def test_the_baseline_writes_frames_and_three_rows_for_each_video(
     clips: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("cv2")
+    pytest.importorskip("decord")
     out = tmp_path / "out"
     subprocess.run([sys.executable, "-m", "benchmarks.baseline", clips, out], cwd=ROOT, check=True)
     rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
@@ -61,8 +65,8 @@ def test_the_corpus_is_written_once_and_as_described(
 
 
 def test_the_figures_are_ratios_of_medians(clips: Path, tmp_path: Path) -> None:
-    make(clips, tmp_path / "make", MakeConfig(workers=0, tasks=TASKS))
-    for side, size in (("baseline", 1000), ("render", 100)):
+    make(clips, tmp_path / "make once", MakeConfig(workers=0, tasks=TASKS))
+    for side, size in (("baseline", 4000), ("render once", 100)):
         (tmp_path / side).mkdir()
         (tmp_path / side / "a.jpg").write_bytes(bytes(size))
     cpu = {"baseline": 60.0, "make": 2.0, "render": 18.0, "baseline looks": 30.0, "masked": 15.0}
@@ -72,7 +76,9 @@ def test_the_figures_are_ratios_of_medians(clips: Path, tmp_path: Path) -> None:
     costs |= {"make 1080p": [Cost(1, 1, 150)], "render 1080p": [Cost(1, 1, 250)]}
     found = figures(costs, tmp_path, 20)
     per_sample = found.pop("recipe_bytes_per_sample")
-    assert per_sample == pytest.approx(bytes_below(tmp_path / "make", "*.parquet") / 18, abs=0.001)
+    assert per_sample == pytest.approx(
+        bytes_below(tmp_path / "make once", "*.parquet") / 18, abs=0.001
+    )
     assert found == {
         "recipe_rate_ratio": 30.0,
         "rendered_rate_ratio": 3.0,
@@ -84,8 +90,19 @@ def test_the_figures_are_ratios_of_medians(clips: Path, tmp_path: Path) -> None:
 
 
 def test_every_side_writes_to_a_folder_of_its_own(tmp_path: Path) -> None:
-    sides = commands(tmp_path / "videos", tmp_path)
+    sides = commands(tmp_path / "corpus", tmp_path / "videos", tmp_path)
     assert all(str(tmp_path / name) in command for name, command in sides.items())
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_copy_shows_the_same_in_a_file_with_another_hash(suffix: str, tmp_path: Path) -> None:
+    encode(tmp_path / f"one{suffix}", "libx264", {}, clip(3, 1, seconds=1))
+    content = (tmp_path / f"one{suffix}").read_bytes()
+    (tmp_path / f"two{suffix}").write_bytes(copy_of(content, suffix, 7))
+    one, two = read(tmp_path)
+    assert isinstance(one, Video) and isinstance(two, Video)
+    assert one.id != two.id
+    assert (one.end, one.num_frames) == (two.end, two.num_frames)
 
 
 def test_the_cost_of_starting_is_what_videos_do_not_explain() -> None:
