@@ -80,6 +80,8 @@ def run(corpus: Path, work: Path, rounds: int) -> Costs:
     videos = several(corpus, work / "videos")
     costs: Costs = {}
     for number in range(rounds):
+        # Nothing is remembered from another run.
+        os.environ["KULESHOV_CACHE"] = str(work / f"cache-{number}")
         for name, command in commands(corpus, videos, work).items():
             shutil.rmtree(work / name, ignore_errors=True)
             cost = measure(command, ROOT)

@@ -85,7 +85,8 @@ def make(
         "column": column,
     }
     with _bars() as progress:
-        summary = run(videos, output, load(config, "make", MakeConfig, changes), progress)
+        settings = load(config, "make", MakeConfig, changes, {"workers": None})
+        summary = run(videos, output, settings, progress)
     table = _table("task", "train", "held out")
     for name, count in summary["tasks"].items():
         table.add_row(name, str(count["train"]), str(count["held_out"]))

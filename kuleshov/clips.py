@@ -143,7 +143,7 @@ def write_clips(
     count: int,
     seed: int,
     seconds: float = SECONDS,
-    workers: int | None = None,
+    workers: int | None = 0,
     progress: Progress = lambda *_: None,
 ) -> None:
     """Write `count` clips as mp4 files; those that are there already are left alone.

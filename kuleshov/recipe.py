@@ -33,7 +33,13 @@ def packaged(name: str) -> Path:
     raise UsageError(f"there is no recipe {name!r} in {_PACKAGED} or {_CHECKOUT}")
 
 
-def load(path: Path | None, section: str, kind: type[C], changes: dict[str, Any]) -> C:
+def load(
+    path: Path | None,
+    section: str,
+    kind: type[C],
+    changes: dict[str, Any],
+    defaults: dict[str, Any] | None = None,
+) -> C:
     """A section of a recipe as its dataclass, with single values changed.
 
     Args:
@@ -41,6 +47,7 @@ def load(path: Path | None, section: str, kind: type[C], changes: dict[str, Any]
         section: "make", "train" or "eval"; may be missing in the file.
         kind: the dataclass that the section describes.
         changes: values that win over the file, such as command-line flags; None is no change.
+        defaults: values that win over those of the dataclass, and over which the file wins.
 
     Raises:
         UsageError: the file is no recipe, or a key or value is not allowed.
@@ -54,7 +61,8 @@ def load(path: Path | None, section: str, kind: type[C], changes: dict[str, Any]
         values = recipe.get(section) or {}
         if not isinstance(values, dict):
             raise UsageError(f"{path}: section {section} is {values!r}; allowed: a mapping of keys")
-    values = {**values, **{key: value for key, value in changes.items() if value is not None}}
+    given = {key: value for key, value in changes.items() if value is not None}
+    values = {**(defaults or {}), **values, **given}
     return build(kind, values, section)
 
 

@@ -53,8 +53,10 @@ class MakeConfig:
             the folder itself, the fixed part of a glob, or the folder of a list, to which the
             paths in a list are relative.
         runner: "local", or "ray" for a cluster; changes no sample.
-        workers: processes, which change no sample; None for one a core, 0 for none but this one,
-            without the limits below.
+        workers: processes, which change no sample; None for one a core (what the command line
+            takes), 0 for none but this one, without the limits below. A script that asks for
+            more than 0 does its work below `if __name__ == "__main__":`, as the processes import
+            it.
         seconds: limit for each video, after which it is a Skip.
         megabytes: limit of memory for each process (Linux); what needs more is a Skip.
     """
@@ -69,7 +71,7 @@ class MakeConfig:
     column: str | None = None
     root: str | None = None
     runner: str = "local"
-    workers: int | None = None
+    workers: int | None = 0
     seconds: float = 600.0
     megabytes: int = 8192
 

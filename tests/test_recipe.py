@@ -21,8 +21,15 @@ def recipe(folder: Path, text: str) -> Path:
 def test_a_section_becomes_its_dataclass_and_flags_win(tmp_path: Path) -> None:
     path = recipe(tmp_path, "make:\n  seed: 3\n  per_video: 2\n  tasks: {jigsaw: {num_clips: 4}}\n")
     config = load(path, "make", MakeConfig, {"seed": 5, "workers": None})
-    assert (config.seed, config.per_video, config.workers) == (5, 2, None)
+    assert (config.seed, config.per_video, config.workers) == (5, 2, 0)
     assert config.tasks == {"jigsaw": {"num_clips": 4}}
+
+
+def test_a_file_wins_over_what_the_caller_takes_by_default(tmp_path: Path) -> None:
+    path = recipe(tmp_path, "make: {workers: 3}")
+    assert load(path, "make", MakeConfig, {}, {"workers": None, "seed": 7}).workers == 3
+    assert load(path, "make", MakeConfig, {}, {"workers": None, "seed": 7}).seed == 7
+    assert load(None, "make", MakeConfig, {}, {"workers": None}).workers is None
 
 
 def test_nested_sections_keep_their_other_defaults(tmp_path: Path) -> None:

@@ -18,15 +18,15 @@ class RenderConfig:
         quality: the same for all frames, edited or not. None for the format's own. For JPEG 1
             (worst) to 95, 80 by default; for mp4 the quantizer of H.264, 1 (best) to 51, 22 by
             default.
-        workers: processes, which change no byte; None for one a core, 0 for none but this one,
-            without the limits below.
+        workers: processes, which change no byte; None for one a core (what the command line
+            takes), 0 for none but this one, without the limits below. See MakeConfig.
         seconds: limit for the samples of one video, after which they are skips.
         megabytes: limit of memory for each process (Linux); what needs more is a skip.
     """
 
     format: str = "parquet"
     quality: int | None = None
-    workers: int | None = None
+    workers: int | None = 0
     seconds: float = 600.0
     megabytes: int = 8192
 
