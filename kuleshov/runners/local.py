@@ -8,11 +8,13 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, TimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar, final
 
 from pebble import ProcessExpired, ProcessPool
 
+from kuleshov.errors import UsageError
 from kuleshov.runners.runner import Failed, Limits, Runner
 
 T = TypeVar("T")
@@ -81,6 +83,11 @@ class Local(Runner):
             return Failed(f"took more than {self.limits.seconds:g} s")
         except ProcessExpired as error:
             return Failed(f"the process that worked on it died (exit code {error.exitcode})")
+        except BrokenProcessPool as error:
+            raise UsageError(
+                "the processes cannot be started; in a script, work with workers belongs below "
+                '`if __name__ == "__main__":`, or give workers=0'
+            ) from error
         except MemoryError:
             return Failed(f"needs more than {self.limits.megabytes} MB of memory")
 

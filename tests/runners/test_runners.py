@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,6 +70,21 @@ def test_what_ends_its_process_fails_alone() -> None:
 def test_an_error_of_the_work_itself_comes_through(a_runner: Runner) -> None:
     with pytest.raises(AttributeError):
         list(a_runner.map(work, [3]))  # type: ignore[arg-type]
+
+
+def test_a_script_that_its_processes_would_run_again_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from kuleshov.runners import runner\n"
+        "with runner('local', 1) as run:\n"
+        "    print(list(run.map(abs, [-1])))\n"
+    )
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert "UsageError: the processes cannot be started; in a script" in ran.stderr
+    guarded = script.read_text().replace("with", "if __name__ == '__main__':\n  with")
+    script.write_text(guarded.replace("    print", "      print"))
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[1]\n"
 
 
 def test_a_runner_that_is_not_known_names_the_known_ones() -> None:
