@@ -72,6 +72,11 @@ def hold(frames: Pixels, frame: int) -> Pixels:
     return np.repeat(frames[frame : frame + 1], len(frames), axis=0)
 
 
+def nothing(frames: Pixels) -> Pixels:
+    """The frames as they are: what the audit puts in the place of an edit."""
+    return frames
+
+
 def grey(frames: Pixels) -> Pixels:
     """Nothing to see: a hidden segment, and the blind control."""
     return np.full_like(frames, GREY)
@@ -93,7 +98,7 @@ def shape(
         shape: "circle", "square" or "triangle" (equilateral).
         x: centre, as a share of the width.
         y: centre, as a share of the height.
-        size: diameter or side, as a share of the shorter side of the frame.
+        size: diameter or side, as a share of the shorter side of the frame; 0 draws nothing.
         angle: rotation in degrees.
         color: red, green, blue, each 0 to 255.
     """
@@ -102,8 +107,9 @@ def shape(
     drawn = []
     for frame in frames:
         image = Image.fromarray(frame)
-        points = _outline(shape, x * width, y * height, side, angle)
-        ImageDraw.Draw(image).polygon(points, fill=tuple(color))
+        if side:
+            points = _outline(shape, x * width, y * height, side, angle)
+            ImageDraw.Draw(image).polygon(points, fill=tuple(color))
         drawn.append(np.asarray(image))
     return np.stack(drawn)
 
@@ -127,6 +133,7 @@ EDITS: dict[str, Callable[..., Pixels]] = {
     "hold": hold,
     "invert": invert,
     "mirror": mirror,
+    "nothing": nothing,
     "reorder": reorder,
     "rotate180": rotate180,
     "shape": shape,

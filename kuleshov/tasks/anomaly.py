@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video
 from kuleshov.sampling import decimals_for, too_short, uniform_in
-from kuleshov.tasks.task import Donors, Task
+from kuleshov.tasks.task import Donors, Part, Task, Unit
 
 # What the prompt says of each kind; the names are those of edits.py, but for the shuffle.
 DESCRIPTIONS = {
@@ -158,6 +158,22 @@ class Anomaly(Task):
             for side in zip(*(sample.answer for sample in samples), strict=True)
         )
         return [[float(a), float(b)] for a in starts for b in ends if a <= b]
+
+    def units(self, sample: Sample) -> list[Unit]:
+        """Is this frame perturbed?"""
+        (item,) = sample.media
+        (edit,) = item.edits
+        return [
+            Unit((Part(0, i, i + 1),), edit["start"] <= i < edit["stop"])
+            for i in range(len(item.frames))
+        ]
+
+    def switched_off(self, sample: Sample) -> Sample:
+        """An edit of the same segment that changes nothing."""
+        (item,) = sample.media
+        (edit,) = item.edits
+        nothing = {"edit": "nothing", "start": edit["start"], "stop": edit["stop"]}
+        return replace(sample, media=(replace(item, edits=(nothing,)),))
 
     def write(self, answer: Json) -> str:
         return f"{answer[0]}-{answer[1]}"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import ClassVar, Self
 
@@ -22,7 +22,7 @@ import numpy as np
 from kuleshov.errors import UsageError
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video
 from kuleshov.sampling import too_short, uniform_in
-from kuleshov.tasks.task import Donors, Task
+from kuleshov.tasks.task import Donors, Part, Task, Unit
 
 SHAPES = ("circle", "square", "triangle")
 PROMPT = (
@@ -198,6 +198,18 @@ class Counting(Task):
             truths = [sample.answer[shape] for sample in samples]
             best.append(max(counts, key=lambda c: sum(closeness(c, y) for y in truths)))
         return [best]
+
+    def units(self, sample: Sample) -> list[Unit]:
+        """Is anything drawn on this frame?"""
+        (item,) = sample.media
+        drawn = {edit["start"] for edit in item.edits}
+        return [Unit((Part(0, i, i + 1),), i in drawn) for i in range(len(item.frames))]
+
+    def switched_off(self, sample: Sample) -> Sample:
+        """The same shapes of size 0."""
+        (item,) = sample.media
+        edits = tuple({**edit, "size": 0.0} for edit in item.edits)
+        return replace(sample, media=(replace(item, edits=edits),))
 
     def write(self, answer: Json) -> str:
         return ",".join(map(str, answer))

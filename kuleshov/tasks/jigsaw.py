@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import ClassVar, Self
 
@@ -24,7 +24,7 @@ import numpy as np
 from kuleshov.errors import UsageError
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video
 from kuleshov.sampling import Clip, too_short, uniform, uniform_in
-from kuleshov.tasks.task import Donors, Task
+from kuleshov.tasks.task import Donors, Part, Task, Unit
 
 PROMPT = (
     "{clips}These {n} clips of one video are in random order. In which order do they belong? Give "
@@ -121,6 +121,19 @@ class Jigsaw(Task):
         if self.num_clips <= 7:
             return [list(order) for order in orders]
         return [sample.answer for sample in samples]
+
+    def units(self, sample: Sample) -> list[Unit]:
+        """Does the one clip directly follow the other?"""
+        whole = [Part(i, 0, len(item.frames)) for i, item in enumerate(sample.media)]
+        place = {position - 1: k for k, position in enumerate(sample.answer)}
+        return [
+            Unit((whole[a], whole[b]), place[b] == place[a] + 1)
+            for a, b in permutations(range(len(whole)), 2)
+        ]
+
+    def switched_off(self, sample: Sample) -> Sample:
+        """The clips in their true order, under the numbers that they had in another one."""
+        return replace(sample, media=tuple(sample.media[i - 1] for i in sample.answer))
 
     def write(self, answer: Json) -> str:
         return "".join(map(str, answer))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations, permutations
 from math import perm
@@ -27,7 +27,7 @@ import numpy as np
 from kuleshov.errors import UsageError
 from kuleshov.features import Vectors, embedder, features
 from kuleshov.sample import Frame, Json, MediaItem, Sample, Skip, Video
-from kuleshov.tasks.task import Donors, Task
+from kuleshov.tasks.task import Donors, Part, Task, Unit
 
 Order = Literal["position", "prefix", "lcs", "pairs"]
 PROMPT = (
@@ -191,6 +191,18 @@ class Masked(Task):
         if perm(pool, self.num_targets) > 5040:
             return [sample.answer for sample in samples]
         return [list(order) for order in permutations(range(1, pool + 1), self.num_targets)]
+
+    def units(self, sample: Sample) -> list[Unit]:
+        """Is this candidate one of the hidden frames?"""
+        return [
+            Unit((Part(i, 0, len(item.frames)),), i in sample.answer)
+            for i, item in enumerate(sample.media[1:], 1)
+        ]
+
+    def switched_off(self, sample: Sample) -> Sample:
+        """The same candidates for a video that shows nothing."""
+        context, *stills = sample.media
+        return replace(sample, media=(context.edited({"edit": "grey"}), *stills))
 
     def write(self, answer: Json) -> str:
         return ",".join(map(str, answer))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Self, final
+from typing import ClassVar, NamedTuple, Self, final
 
 import numpy as np
 
@@ -21,6 +21,28 @@ from kuleshov.sampling import fit_size
 
 Donors = Callable[[int], list[Video]]
 """`donors(n)` gives n other videos of the same split; most tasks ignore it."""
+
+
+class Part(NamedTuple):
+    """A half-open range of frames of a sample's media item."""
+
+    item: int
+    start: int
+    stop: int
+
+
+class Unit(NamedTuple):
+    """One of the yes-no questions that a sample's question consists of, for the audit.
+
+    Args:
+        parts: what it is about, such as the two clips that may follow each other.
+        label: the answer.
+        text: what it is about where that is text, such as one of several options.
+    """
+
+    parts: tuple[Part, ...]
+    label: bool
+    text: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +94,21 @@ class Task(ABC):
     @abstractmethod
     def grade(self, answer: Json, truth: Json) -> dict[str, float]:
         """Named parts of the reward of a parsed answer; "total" is in [0, 1], 1 for the truth."""
+
+    @abstractmethod
+    def units(self, sample: Sample) -> list[Unit]:
+        """The question taken apart: the same number of units, in a fixed order, for each answer.
+
+        The audit's probes try to tell the labels from what gives nothing away.
+        """
+
+    @abstractmethod
+    def switched_off(self, sample: Sample) -> Sample | None:
+        """The sample without the effect that is asked for, made by the same path.
+
+        Nothing in its media tells the answer, which it keeps, so what still finds the answer has
+        found a leak. None where nothing can be switched off.
+        """
 
     @final
     def score(self, sample: Sample, completion: str) -> Reward:

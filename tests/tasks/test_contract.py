@@ -193,6 +193,29 @@ def test_frame_counts_are_even(made: Made, name: str, setting: str) -> None:
     assert all(len(item.frames) % 2 == 0 for s in made[name, setting] for item in s.media)
 
 
+@both_settings_of_every_task
+def test_the_audit_can_take_every_question_apart(made: Made, name: str, setting: str) -> None:
+    for sample in made[name, setting]:
+        units = task_of(sample).units(sample)
+        assert {unit.label for unit in units} == {True, False}
+        for part in (part for unit in units for part in unit.parts):
+            assert 0 <= part.start < part.stop <= len(sample.media[part.item].frames)
+
+
+@both_settings_of_every_task
+def test_switching_the_effect_off_keeps_everything_but_the_media(
+    made: Made, clips: Path, name: str, setting: str
+) -> None:
+    sample = made[name, setting][0]
+    off = task_of(sample).switched_off(sample)
+    if off is None:
+        return
+    assert replace(off, media=sample.media) == sample
+    assert [len(item.frames) for item in off.media] == [len(item.frames) for item in sample.media]
+    with_effect, without = (np.concatenate(render(s, clips)) for s in (sample, off))
+    assert (with_effect != without).any()
+
+
 def test_tasks_need_no_deep_learning_library() -> None:
     blocked = "; ".join(
         f"sys.modules[{name!r}] = None" for name in ("torch", "transformers", "trl", "datasets")
