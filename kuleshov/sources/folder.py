@@ -33,7 +33,7 @@ EVERYTHING = ("**",)
 
 @final
 class Folder(Source):
-    """All files of a folder that are named like videos, sorted by path."""
+    """All files of a folder that are named like videos and not hidden, sorted by path."""
 
     def takes(self) -> bool:
         return is_folder(self.where)
@@ -163,9 +163,10 @@ def walk(
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     if not pattern:
         return not parts
-    if pattern[0] == "**":
-        return _matches(parts, pattern[1:]) or (bool(parts) and _matches(parts[1:], pattern))
-    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+    if pattern[0] == "**" and _matches(parts, pattern[1:]):
+        return True
+    rest = pattern if pattern[0] == "**" else pattern[1:]
+    return bool(parts) and _fits(parts[0], pattern[0]) and _matches(parts[1:], rest)
 
 
 def _leads(parts: Sequence[str], pattern: Sequence[str]) -> bool:
@@ -174,9 +175,21 @@ def _leads(parts: Sequence[str], pattern: Sequence[str]) -> bool:
         return bool(pattern)
     if not pattern:
         return False
-    return pattern[0] == "**" or (
-        fnmatchcase(parts[0], pattern[0]) and _leads(parts[1:], pattern[1:])
-    )
+    if pattern[0] == "**" and not any(_is_hidden(part) for part in parts):
+        return True
+    rest = pattern if pattern[0] == "**" else pattern[1:]
+    return _fits(parts[0], pattern[0]) and _leads(parts[1:], rest)
+
+
+def _fits(name: str, part: str) -> bool:
+    """As in a shell, a wildcard stands for no hidden name: most are what other programs left."""
+    if _is_hidden(name) and not _is_hidden(part):
+        return False
+    return part == "**" or fnmatchcase(name, part)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
 
 
 def parent(where: Location) -> Location:

@@ -32,6 +32,26 @@ def test_a_glob_names_what_a_shell_would(videos: Path, pattern: str, names: list
     assert found(f"{videos}/{pattern}") == (videos, names, [])
 
 
+@pytest.mark.parametrize("pattern", ["", "/**", "/**/*.mp4", "/*.mp4"])
+def test_hidden_files_and_folders_are_passed_over(
+    videos: Path, tmp_path: Path, pattern: str
+) -> None:
+    folder = tmp_path / "videos"
+    shutil.copytree(videos, folder)
+    wanted = found(f"{folder}{pattern}").paths
+    (folder / ".trash").mkdir()
+    for name in ("._a.mp4", ".b.part.mp4", ".trash/c.mp4"):
+        shutil.copy(folder / "a.mp4", folder / name)
+    assert found(f"{folder}{pattern}").paths == wanted
+
+
+def test_hidden_files_can_be_asked_for(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / ".kept").mkdir()
+    shutil.copy(videos / "a.mp4", tmp_path / ".kept" / "d.mp4")
+    assert found(f"{tmp_path}/.kept/*.mp4").paths == ["d.mp4"]
+    assert found(f"{tmp_path}/.k*/**/*.mp4").paths == [".kept/d.mp4"]
+
+
 def test_a_glob_gives_the_samples_of_the_folder(
     videos: Path, ids: list[str], tmp_path: Path
 ) -> None:
