@@ -16,7 +16,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kuleshov.sample import Frame
+from kuleshov.sample import Frame, Json
+
+Strength = float | list[float]
+"""Of noise or zoom: one for a segment, or one for each of its frames."""
 
 _CLOCK = (
     "; the time stamps of the frames are evenly spaced there too and do not show it, so do not "
@@ -66,6 +69,61 @@ PAPER = (
     "shuffle",
 )
 """The kinds of the paper's table 8; rotate90, rotate270 and swap are in the code only."""
+
+
+def edit_of(
+    kind: str, length: int, strength: Strength | None, rng: np.random.Generator
+) -> dict[str, Json]:
+    """The edit of a segment, without its place.
+
+    Args:
+        kind: a name in `DESCRIPTIONS`.
+        length: of the segment, in frames.
+        strength: of noise (standard deviation) or zoom (factor).
+        rng: draws the noise, the order or the number of holds (2 to 5, as published).
+    """
+    match kind:
+        case "blur":
+            return {"edit": kind, "radius": 2}
+        case "noise":
+            return {"edit": kind, "sigma": strength, "seed": int(rng.integers(2**32))}
+        case "saturation":
+            return {"edit": kind, "factor": 2}
+        case "shuffle":
+            return {"edit": "reorder", "order": shuffled(length, rng)}
+        case "stutter":
+            return {"edit": "reorder", "order": stuttered(length, int(rng.integers(2, 6)))}
+        case "zoom_in" | "zoom_out":
+            return {"edit": kind, "scale": strength}
+    return {"edit": "nothing" if kind in MOVED else kind}
+
+
+def frames_of(
+    kind: str,
+    own: tuple[Frame, ...],
+    lent: Sequence[tuple[Frame, ...]],
+    start: int,
+    stop: int,
+    speed: float,
+) -> tuple[Frame, ...]:
+    """The frames of a video of which a segment is perturbed.
+
+    Args:
+        kind: a name in `DESCRIPTIONS`.
+        own: the video's own frames, evenly spaced.
+        lent: for swap, those of the one donor.
+        start: first frame of the segment.
+        stop: the one after its last.
+        speed: of fast; slow is as many times as slow.
+    """
+    match kind:
+        case "fast":
+            return respaced(own, start, stop, speed)
+        case "slow":
+            return respaced(own, start, stop, 1 / speed)
+        case "swap":
+            return swapped(own, lent[0], start, stop)
+    return own
 
 
 def shuffled(length: int, rng: np.random.Generator) -> list[int]:
