@@ -1,4 +1,4 @@
-"""Pure edits on frames, and the control transforms built from them.
+"""Pure edits on frames.
 
 An edit is a small JSON object: a name from `EDITS`, the half-open range of frames that it acts
 on (all of them where it does not say), and its parameters:
@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
-from PIL import Image, ImageDraw
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from kuleshov.errors import UsageError, unknown_name
-from kuleshov.randomness import rng_for
-from kuleshov.sample import Json, MediaItem, Pixels, Sample
+from kuleshov.sample import Json, Pixels
 
 GREY = 128
 """The value of all three channels of a frame that shows nothing."""
@@ -37,6 +38,45 @@ def channel_swap(frames: Pixels) -> Pixels:
     return frames[..., ::-1]
 
 
+def grayscale(frames: Pixels) -> Pixels:
+    """Black and white (VideoSSR `Grayscale`): Pillow's 0.299 R + 0.587 G + 0.114 B."""
+    return _pictures(frames, lambda picture: ImageOps.grayscale(picture).convert("RGB"))
+
+
+def saturation(frames: Pixels, factor: float) -> Pixels:
+    """Each value `factor` times as far from the pixel's grey (VideoSSR `Saturation`, 2.0)."""
+    return _pictures(frames, lambda picture: ImageEnhance.Color(picture).enhance(factor))
+
+
+def blur(frames: Pixels, radius: float) -> Pixels:
+    """Out of focus (VideoSSR `Blur`, radius 2): a Gaussian of this deviation in pixels."""
+    return _pictures(frames, lambda picture: picture.filter(ImageFilter.GaussianBlur(radius)))
+
+
+def noise(frames: Pixels, sigma: float | list[float], seed: int) -> Pixels:
+    """Gaussian noise, drawn anew for each value (VideoSSR `Noise`), clipped and cut to integers.
+
+    Args:
+        frames: what to make noisy.
+        sigma: standard deviation in grey levels; a list gives one for each frame.
+        seed: of the noise. The same noise on every platform and with every version of numpy,
+            which promises that of raw bits alone: they pick from 65,536 normal quantiles.
+    """
+    bits = np.random.PCG64(seed)
+    noisy = np.empty_like(frames)
+    for frame, out, spread in zip(frames, noisy, _for_each(frames, sigma), strict=True):
+        raw = bits.random_raw(-(-frame.size // 4)).astype("<u8").view("<u2")[: frame.size]
+        added = spread * _normal_quantiles()[raw].reshape(frame.shape)
+        out[:] = np.clip(frame + added, 0, 255).astype(np.uint8)
+    return noisy
+
+
+@lru_cache(maxsize=1)
+def _normal_quantiles() -> npt.NDArray[np.float64]:
+    """The middles of 2^16 equally likely slices of the standard normal distribution."""
+    return np.array([NormalDist().inv_cdf((i + 0.5) / 2**16) for i in range(2**16)])
+
+
 def mirror(frames: Pixels) -> Pixels:
     """Left and right change places (VideoSSR `Mirror`)."""
     return frames[:, :, ::-1]
@@ -47,23 +87,48 @@ def rotate180(frames: Pixels) -> Pixels:
     return frames[:, ::-1, ::-1]
 
 
+def rotate90(frames: Pixels) -> Pixels:
+    """A quarter turn clockwise (VideoSSR `Rotate90`), scaled to fit on black.
+
+    Published, the turned picture is another size than the frames around it (`expand=True`), and
+    whatever comes next resizes it; that it is fitted into the frame, undistorted, is ours.
+    """
+    return _turned(frames, -1)
+
+
+def rotate270(frames: Pixels) -> Pixels:
+    """Three quarter turns clockwise (VideoSSR `Rotate270`), fitted as `rotate90` is."""
+    return _turned(frames, 1)
+
+
+def zoom_in(frames: Pixels, scale: float | list[float]) -> Pixels:
+    """The middle of the picture, `scale` times as large (VideoSSR `ZoomIn`, Lanczos).
+
+    A list gives one scale for each frame, as the published code draws them.
+    """
+    height, width = frames.shape[1:3]
+    zoomed = np.empty_like(frames)
+    for frame, out, factor in zip(frames, zoomed, _for_each(frames, scale), strict=True):
+        left, top = (width - width / factor) / 2, (height - height / factor) / 2
+        middle = Image.fromarray(frame).crop((left, top, width - left, height - top))
+        out[:] = np.asarray(middle.resize((width, height), Image.Resampling.LANCZOS))
+    return zoomed
+
+
 def zoom_out(frames: Pixels, scale: float | list[float]) -> Pixels:
     """Shrunk by `scale` and put in the middle of black (VideoSSR `ZoomOut`, Lanczos).
 
     A list gives one scale for each frame, as the published code draws them.
     """
-    scales = scale if isinstance(scale, list) else [scale] * len(frames)
+    height, width = frames.shape[1:3]
     result = np.zeros_like(frames)
-    for frame, out, factor in zip(frames, result, scales, strict=True):
-        height, width = (max(1, int(side / factor)) for side in frame.shape[:2])
-        top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
-        small = Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS)
-        out[top : top + height, left : left + width] = np.asarray(small)
+    for frame, out, factor in zip(frames, result, _for_each(frames, scale), strict=True):
+        _put(out, frame, max(1, int(height / factor)), max(1, int(width / factor)))
     return result
 
 
 def reorder(frames: Pixels, order: list[int]) -> Pixels:
-    """Frame i of the result is frame `order[i]` (VideoSSR `Shuffle`)."""
+    """Frame i of the result is frame `order[i]`, which may repeat (`Shuffle`, `StutterHold`)."""
     return frames[order]
 
 
@@ -73,7 +138,11 @@ def hold(frames: Pixels, frame: int) -> Pixels:
 
 
 def nothing(frames: Pixels) -> Pixels:
-    """The frames as they are: what the audit puts in the place of an edit."""
+    """The frames as they are: marks a segment without changing it.
+
+    It stands where the segment's frames come from elsewhere, and where the audit switches an edit
+    off.
+    """
     return frames
 
 
@@ -127,16 +196,50 @@ def _outline(
     return [(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns]
 
 
+def _pictures(frames: Pixels, change: Callable[[Image.Image], Image.Image]) -> Pixels:
+    return np.stack([np.asarray(change(Image.fromarray(frame))) for frame in frames])
+
+
+def _for_each(frames: Pixels, value: float | list[float]) -> list[float]:
+    """One value for each frame."""
+    return value if isinstance(value, list) else [value] * len(frames)
+
+
+def _turned(frames: Pixels, quarters: int) -> Pixels:
+    """Turned by quarters, counterclockwise, and fitted into the frame."""
+    height, width = frames.shape[1:3]
+    share = min(height / width, width / height)
+    result = np.zeros_like(frames)
+    for frame, out in zip(frames, result, strict=True):
+        turned = np.rot90(frame, quarters)
+        _put(out, turned, max(1, round(width * share)), max(1, round(height * share)))
+    return result
+
+
+def _put(canvas: Pixels, picture: Pixels, height: int, width: int) -> None:
+    """Put a picture, scaled to this size, in the middle of a canvas."""
+    top, left = (canvas.shape[0] - height) // 2, (canvas.shape[1] - width) // 2
+    scaled = Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)
+    canvas[top : top + height, left : left + width] = np.asarray(scaled)
+
+
 EDITS: dict[str, Callable[..., Pixels]] = {
+    "blur": blur,
     "channel_swap": channel_swap,
+    "grayscale": grayscale,
     "grey": grey,
     "hold": hold,
     "invert": invert,
     "mirror": mirror,
+    "noise": noise,
     "nothing": nothing,
     "reorder": reorder,
     "rotate180": rotate180,
+    "rotate270": rotate270,
+    "rotate90": rotate90,
+    "saturation": saturation,
     "shape": shape,
+    "zoom_in": zoom_in,
     "zoom_out": zoom_out,
 }
 
@@ -159,47 +262,3 @@ def apply(frames: Pixels, edits: Iterable[dict[str, Json]]) -> Pixels:
         except (TypeError, ValueError, IndexError, KeyError) as error:
             raise UsageError(f"edit {edit} cannot be applied: {error}") from error
     return frames
-
-
-def _blind(item: MediaItem, *key: str | int) -> MediaItem:
-    return item.edited({"edit": "grey"})
-
-
-def _single(item: MediaItem, *key: str | int) -> MediaItem:
-    return item.edited({"edit": "hold", "frame": len(item.frames) // 2})
-
-
-def _shuffled(item: MediaItem, *key: str | int) -> MediaItem:
-    order = rng_for("control", "shuffled", *key).permutation(len(item.frames))
-    return item.edited({"edit": "reorder", "order": order.tolist()})
-
-
-def _reversed(item: MediaItem, *key: str | int) -> MediaItem:
-    return item.edited({"edit": "reorder", "order": list(range(len(item.frames)))[::-1]})
-
-
-CONTROLS: dict[str, Callable[..., MediaItem]] = {
-    "blind": _blind,
-    "single": _single,
-    "shuffled": _shuffled,
-    "reversed": _reversed,
-}
-"""What a model is tested without: all frames grey, only the middle frame, no order, no direction.
-
-Each acts on what the model would have seen, edits included, within each media item; the number
-of frames and the shown times stay, so that prompts and token counts do not change.
-"""
-
-
-def control(sample: Sample, name: str) -> Sample:
-    """The same question under a control; "full" changes nothing.
-
-    Raises:
-        UsageError: the control is not in `CONTROLS`.
-    """
-    if name == "full":
-        return sample
-    if name not in CONTROLS:
-        raise unknown_name("control", name, [*CONTROLS, "full"])
-    media = tuple(CONTROLS[name](item, sample.id, i) for i, item in enumerate(sample.media))
-    return replace(sample, media=media)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
-from kuleshov.edits import CONTROLS, EDITS, apply, control
+from kuleshov.edits import EDITS, apply
 from kuleshov.errors import UsageError
-from kuleshov.sample import Frame, MediaItem, Pixels, Sample
+from kuleshov.sample import Pixels
 
 
 def ramp(count: int = 4, height: int = 4, width: int = 6) -> Pixels:
@@ -44,6 +46,120 @@ def test_zoom_out_takes_a_scale_for_each_frame() -> None:
     frames = np.full((2, 10, 20, 3), 90, np.uint8)
     zoomed = apply(frames, [{"edit": "zoom_out", "scale": [1.0, 2.0]}])
     assert [(frame == 90).all(axis=2).sum() for frame in zoomed] == [200, 50]
+
+
+def of_color(*rgb: int, height: int = 4, width: int = 6, count: int = 1) -> Pixels:
+    return np.full((count, height, width, 3), rgb, np.uint8)
+
+
+def test_grayscale_weighs_the_channels() -> None:
+    # 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2
+    assert (apply(of_color(200, 100, 50), [{"edit": "grayscale"}]) == 124).all()
+
+
+def test_saturation_doubles_the_distance_from_grey() -> None:
+    # Grey is 0.299 * 200 + 0.587 * 100 + 0.114 * 100 = 129.9, so 130: red 130 + 2 * 70 = 270,
+    # clipped, the others 130 - 2 * 30.
+    edited = apply(of_color(200, 100, 100), [{"edit": "saturation", "factor": 2}])
+    assert (edited == [255, 70, 70]).all()
+    grey = of_color(90, 90, 90)
+    assert (apply(grey, [{"edit": "saturation", "factor": 2}]) == grey).all()
+
+
+def test_blur_turns_an_edge_into_a_slope_as_wide_as_its_radius() -> None:
+    frames = np.zeros((1, 8, 60, 3), np.uint8)
+    frames[:, :, 30:] = 240
+    row = apply(frames, [{"edit": "blur", "radius": 2}])[0, 4, :, 0].astype(float)
+    # The steps of a blurred edge are the kernel: a distribution around the edge (between columns
+    # 29 and 30), with the radius as its standard deviation.
+    kernel = np.diff(row) / 240
+    places = np.arange(59) + 1
+    assert kernel.sum() == 1 and (kernel >= 0).all()
+    assert kernel @ places == pytest.approx(30, abs=0.1)
+    assert np.sqrt(kernel @ (places - 30) ** 2) == pytest.approx(2, abs=0.1)
+
+
+def test_noise_has_the_deviation_asked_for_and_no_mean() -> None:
+    frames = of_color(128, 128, 128, height=64, width=64, count=2)
+    noisy = apply(frames, [{"edit": "noise", "sigma": [10.0, 20.0], "seed": 3}]).astype(float)
+    for frame, sigma in zip(noisy, [10, 20], strict=True):
+        # 12,288 values: the standard error of the mean is sigma / 111, of the deviation
+        # sigma / 157. Cutting to integers takes 0.5 off the mean.
+        assert frame.mean() == pytest.approx(127.5, abs=4 * sigma / 111)
+        assert frame.std() == pytest.approx(sigma, abs=4 * sigma / 157)
+        # Normal: 68.3 % within one deviation.
+        assert (abs(frame - 127.5) < sigma).mean() == pytest.approx(0.683, abs=0.03)
+    assert abs(np.corrcoef(noisy[0].ravel(), noisy[1].ravel())[0, 1]) < 0.04
+
+
+def test_noise_is_clipped_and_not_wrapped() -> None:
+    for value in (0, 255):
+        noisy = apply(of_color(*[value] * 3), [{"edit": "noise", "sigma": 30, "seed": 0}])
+        assert (abs(noisy.astype(int) - value) < 5 * 30).all()
+        assert (noisy == value).mean() > 0.3
+
+
+def test_the_same_seed_gives_the_same_noise_anywhere() -> None:
+    edit = {"edit": "noise", "sigma": 50.0, "seed": 7}
+    frames = of_color(128, 128, 128, height=1, width=2)
+    # Worked out from PCG64(7): the first six 16-bit words, little end first, as normal quantiles.
+    words = [
+        int(word) >> shift & 0xFFFF
+        for word in np.random.PCG64(7).random_raw(2)
+        for shift in (0, 16, 32, 48)
+    ][:6]
+    quantiles = [NormalDist(128, 50).inv_cdf((word + 0.5) / 65536) for word in words]
+    wanted = [int(min(255, max(0, value))) for value in quantiles]
+    assert apply(frames, [edit]).ravel().tolist() == wanted
+    assert wanted == [100, 207, 95, 143, 117, 151]
+    assert (apply(frames, [{**edit, "seed": 8}]) != apply(frames, [edit])).any()
+
+
+def test_zoom_in_shows_the_middle_only() -> None:
+    # 12 / 1.5 = 8 rows and 24 / 1.5 = 16 columns: what lies outside of them is gone.
+    frames = np.full((1, 12, 24, 3), 200, np.uint8)
+    frames[:, 2:10, 4:20] = 90
+    assert (apply(frames, [{"edit": "zoom_in", "scale": 1.5}]) == 90).all()
+    # Left and right half of the middle become left and right half of the picture.
+    frames[:, :, 12:] += 40
+    zoomed = apply(frames, [{"edit": "zoom_in", "scale": 1.5}])
+    assert (zoomed[:, :, :9] == 90).all() and (zoomed[:, :, 15:] == 130).all()
+
+
+def test_zoom_in_takes_a_scale_for_each_frame() -> None:
+    frames = np.full((2, 12, 24, 3), 200, np.uint8)
+    frames[:, 3:9, 6:18] = 90
+    zoomed = apply(frames, [{"edit": "zoom_in", "scale": [1.0, 2.0]}])
+    assert (zoomed[0] == frames[0]).all() and (zoomed[1] == 90).all()
+
+
+def test_quarter_turns_of_a_square_move_each_pixel() -> None:
+    # Clockwise: the top row becomes the right column, its left end on top.
+    frames = np.zeros((1, 3, 3, 3), np.uint8)
+    frames[0, 0, :, 0] = [1, 2, 3]
+    assert apply(frames, [{"edit": "rotate90"}])[0, :, 2, 0].tolist() == [1, 2, 3]
+    # By 270 degrees: the left column, its left end at the bottom.
+    assert apply(frames, [{"edit": "rotate270"}])[0, :, 0, 0].tolist() == [3, 2, 1]
+
+
+def test_quarter_turns_of_a_wide_picture_fit_it_on_black() -> None:
+    # 10 rows, 20 columns, turned 20 x 10, at half the size 10 x 5: columns 7 to 11 of 20.
+    frames = np.full((1, 10, 20, 3), 90, np.uint8)
+    for edit in ("rotate90", "rotate270"):
+        turned = apply(frames, [{"edit": edit}])
+        assert (turned[:, :, 7:12] == 90).all()
+        assert turned[:, :, :7].max() == turned[:, :, 12:].max() == 0
+    # The left half is on top after a quarter turn clockwise, and at the bottom after three.
+    frames[:, :, :10] = 200
+    for edit, rows in (("rotate90", [200, 90]), ("rotate270", [90, 200])):
+        turned = apply(frames, [{"edit": edit}])
+        assert turned[0, [1, 8], 9, 0].tolist() == rows
+
+
+def test_reorder_may_repeat_frames() -> None:
+    assert (
+        apply(ramp(), [{"edit": "reorder", "order": [0, 0, 2, 2]}]) == ramp()[[0, 0, 2, 2]]
+    ).all()
 
 
 def test_reorder_within_a_range() -> None:
@@ -95,43 +211,15 @@ def test_a_wrong_parameter_says_which_edit() -> None:
         apply(ramp(), [{"edit": "zoom_out", "scales": 2}])
 
 
-def sample() -> Sample:
-    item = MediaItem(tuple(Frame("v", float(i), float(i)) for i in range(4)), 4, 6)
-    invert = item.edited({"edit": "invert", "start": 0, "stop": 1})
-    return Sample("s", "t", ("v",), "train", (invert, item), "?", 1, "direct", {}, 0, 0.0)
-
-
-def test_controls_act_on_what_the_model_would_have_seen() -> None:
-    seen = apply(ramp(), sample().media[0].edits)
-    wanted = {
-        "blind": np.full_like(seen, 128),
-        "single": np.repeat(seen[2:3], 4, axis=0),
-        "reversed": seen[::-1],
-    }
-    for name, frames in wanted.items():
-        assert (apply(ramp(), control(sample(), name).media[0].edits) == frames).all(), name
-
-
-def test_shuffled_control_keeps_the_frames_and_is_the_same_each_time() -> None:
-    seen = apply(ramp(), sample().media[0].edits)
-    first, again = (apply(ramp(), control(sample(), "shuffled").media[0].edits) for _ in range(2))
-    assert (first == again).all()
-    assert sorted(frame.tobytes() for frame in first) == sorted(frame.tobytes() for frame in seen)
-
-
-def test_controls_keep_prompt_answer_frames_and_times() -> None:
-    for name in CONTROLS:
-        changed = control(sample(), name)
-        assert (changed.prompt, changed.answer) == (sample().prompt, sample().answer)
-        assert [m.frames for m in changed.media] == [m.frames for m in sample().media]
-    assert control(sample(), "full") == sample()
-
-
 def test_every_edit_keeps_shape_and_type() -> None:
     parameters: dict[str, dict[str, object]] = {
         "reorder": {"order": [3, 2, 1, 0]},
         "hold": {"frame": 1},
+        "zoom_in": {"scale": 1.3},
         "zoom_out": {"scale": 1.3},
+        "blur": {"radius": 2},
+        "noise": {"sigma": 50, "seed": 0},
+        "saturation": {"factor": 2},
         "shape": {
             "shape": "circle",
             "x": 0.5,

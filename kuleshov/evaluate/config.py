@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kuleshov.edits import CONTROLS
+from kuleshov.controls import CONTROLS
 from kuleshov.errors import UsageError, unknown_name
 
 
@@ -14,7 +14,7 @@ class EvalConfig:
 
     Args:
         split: "held_out", or "train" to see what was learned by heart.
-        conditions: "full" and controls (edits.py): what the model is tested without.
+        conditions: "full" and controls (controls.py): what the model is tested without.
         batch_size: prompts for each call of `generate`.
         max_completion_tokens: where a completion is cut.
         temperature: 0 takes the likeliest token each time (greedy); 1 samples from the model's

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from kuleshov.controls import control
 from kuleshov.dataset import load_samples, videos_root
-from kuleshov.edits import control
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.results import Result, append_results, load_results

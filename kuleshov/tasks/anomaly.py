@@ -6,7 +6,8 @@ Anomaly Grounding of VideoSSR (arXiv 2511.06281, section 3.1.1 and `pretext_task
              .   .   .   #   #   #   #   .   .   .      # perturbed
     answer               start           end            in seconds of the shown clock
 
-Reward: temporal IoU of the given and the true interval (eq. 4).
+Reward: temporal IoU of the given and the true interval (eq. 4). What a perturbation is stands in
+perturbations.py.
 """
 
 from __future__ import annotations
@@ -14,29 +15,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from math import isfinite
+from typing import ClassVar, Literal, Self, get_args
 
 import numpy as np
 
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video
 from kuleshov.sampling import decimals_for, too_short, uniform_in
+from kuleshov.tasks.perturbations import (
+    DESCRIPTIONS,
+    EDITED,
+    PAPER,
+    Strength,
+    edit_of,
+    frames_of,
+    restored,
+)
 from kuleshov.tasks.task import Donors, Part, Task, Unit
 
-# What the prompt says of each kind; the names are those of edits.py, but for the shuffle.
-DESCRIPTIONS = {
-    "channel_swap": "the red and blue colour channels are swapped",
-    "invert": "the colours are inverted",
-    "mirror": "the picture is mirrored left to right",
-    "rotate180": "the picture is rotated by 180 degrees",
-    "shuffle": "the frames are shuffled, so that events happen out of order",
-    "zoom_out": "the picture is zoomed out",
-}
+Variant = Literal["smooth", "strict"]
 PROMPT = (
     "<video>\nIn one segment of this video {description}. When? Give the start and the end in "
     "seconds with {decimals} as start-end, for example {example}."
 )
-_INTERVAL = re.compile(r"(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)")
+_INTERVAL = re.compile(r"([\d.]+)\s*-\s*([\d.]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +48,25 @@ class Anomaly(Task):
 
     `default` differs from `paper` in this:
         - form: tagged; an answer without tags can be hit by accident.
-        - zoom_per_frame: one zoom for the whole segment; a zoom drawn anew for each frame
-          flickers, and flicker can be found without looking at the picture.
+        - jitter: one zoom and one strength of noise for the whole segment; drawn anew for each
+          frame they flicker, and flicker can be found without looking at the picture. (Noise
+          itself differs from frame to frame in both.)
         - decimals: as many as the frame step needs; one decimal is coarser than the frames of
           a short clip.
+        - kinds: no slow and fast, which end in a jump and cannot be told where nothing moves.
+          No swap, which only the published code has: another sharpness, other borders and two
+          cuts betray the other video, and a set of one video has none. rotate90 and rotate270,
+          which only that code has too, are in.
+
+    What an edit brings along is in both: zoom_out has black borders, and so do rotate90 and
+    rotate270 unless the picture is square; noise makes dark scenes lighter. shuffle and stutter
+    cannot be told where nothing moves, and channel_swap, grayscale and saturation not in black
+    and white: give such videos other kinds.
 
     The shown clock is even and true; the published one is off by a tenth (it divides by the
     whole duration but samples the middle 90 %). The prompt's wording is ours: it asks for what
-    the published one asks for, and names the kind of change as that does.
+    the published one asks for, names the kind of change as that does, and for slow and fast
+    says, as that does, that the clock does not show it.
 
     Args:
         kinds: perturbations, one of which is drawn for each sample (VideoSSR-30K trains on
@@ -61,23 +75,34 @@ class Anomaly(Task):
         trim: share of the video left out at each end.
         min_segment: least length of the segment, in frames.
         max_segment: largest length of the segment, in frames.
-        zoom_out: range of the zoom factor.
-        zoom_per_frame: draw the factor anew for each frame.
+        zoom_in: range of the zoom factor.
+        zoom_out: likewise.
+        noise: range of the standard deviation, in grey levels.
+        jitter: draw the zoom factor and the deviation anew for each frame.
+        speed: how many times as fast (fast) or slow (slow) a segment is. The paper does not say.
         decimals: of the answer; None for as many as keep rounding below half a frame step.
-        min_seconds: shorter videos are skipped (ours).
+        reward: "smooth" (the IoU) or "strict" (1 from a threshold of the IoU on, else 0: the
+            paper's ablation, which does not say from where on).
+        threshold: least IoU that "strict" pays for (ours).
+        min_seconds: shorter videos are skipped (ours), as donors too.
         min_frames: videos with fewer decodable frames are skipped.
     """
 
     name: ClassVar[str] = "anomaly"
 
-    kinds: tuple[str, ...] = tuple(DESCRIPTIONS)
+    kinds: tuple[str, ...] = EDITED
     num_frames: int = 48
     trim: float = 0.05
     min_segment: int = 8
     max_segment: int = 16
+    zoom_in: tuple[float, float] = (1.3, 1.5)
     zoom_out: tuple[float, float] = (1.2, 1.4)
-    zoom_per_frame: bool = False
+    noise: tuple[float, float] = (35, 70)
+    jitter: bool = False
+    speed: float = 2.0
     decimals: int | None = None
+    reward: Variant = "smooth"
+    threshold: float = 0.5
     min_seconds: float = 2.0
     min_frames: int = 48
 
@@ -85,51 +110,74 @@ class Anomaly(Task):
         for kind in self.kinds:
             if kind not in DESCRIPTIONS:
                 raise unknown_name("anomaly kind", kind, DESCRIPTIONS)
+        if self.reward not in get_args(Variant):
+            raise unknown_name("reward of anomaly", self.reward, get_args(Variant))
         if not 1 <= self.min_segment <= self.max_segment < self.num_frames:
             raise UsageError(
                 f"anomaly: segments of {self.min_segment} to {self.max_segment} frames do not fit "
                 f"{self.num_frames} frames; need 1 <= min_segment <= max_segment < num_frames"
             )
+        if not 0 < self.threshold <= 1:
+            raise UsageError(f"anomaly: threshold is {self.threshold}; allowed: above 0, up to 1")
+        longest = (self.max_segment - 1) * self.speed if "fast" in self.kinds else 0
+        if not (self.speed > 1 and longest <= self.num_frames - 1):
+            raise UsageError(
+                f"anomaly: speed is {self.speed:g}; allowed: above 1, and for fast so that "
+                f"max_segment ({self.max_segment}) frames fit num_frames ({self.num_frames})"
+            )
 
     @classmethod
     def paper(cls) -> Self:
-        return cls(form="direct", zoom_per_frame=True, decimals=1)
+        return cls(form="direct", kinds=PAPER, jitter=True, decimals=1)
 
     def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:
         if reason := too_short(video, self.min_seconds, self.min_frames):
             return Skip(video.path, reason, self.name)
+        kind = self.kinds[rng.integers(len(self.kinds))]
+        lenders = donors(1) if kind == "swap" else []
+        if kind == "swap" and (reason := self._no_swap(lenders)):
+            return Skip(video.path, reason, self.name)
         clip = uniform_in(video, self.num_frames, self.trim)
         decimals = decimals_for(clip.step) if self.decimals is None else self.decimals
-        kind = self.kinds[rng.integers(len(self.kinds))]
         length = int(rng.integers(self.min_segment, self.max_segment + 1))
         start = int(rng.integers(0, self.num_frames - length + 1))
+        stop = start + length
         height, width = self.frame_size(video)
-        edit = {**self._edit(kind, length, rng), "start": start, "stop": start + length}
-        answer = [round(i * clip.step, decimals) for i in (start, start + length)]
+        own, *lent = (
+            uniform_in(v, self.num_frames, self.trim).frames(v) for v in (video, *lenders)
+        )
+        frames = frames_of(kind, own, lent, start, stop, self.speed)
+        edit = edit_of(kind, length, self._strength(kind, length, rng), rng)
+        edit |= {"start": start, "stop": stop}
+        answer = [round(i * clip.step, decimals) for i in (start, stop)]
         prompt = PROMPT.format(
             description=DESCRIPTIONS[kind],
             decimals="1 decimal" if decimals == 1 else f"{decimals} decimals",
             example=f"{14.5:.{decimals}f}-{26.2:.{decimals}f}",
         )
         return self.sample(
-            [video],
-            [MediaItem(clip.frames(video), height, width, (edit,))],
+            [video, *lenders],
+            [MediaItem(frames, height, width, (edit,))],
             prompt,
             answer,
             chance=self._chance(answer, clip.step, decimals),
         )
 
-    def _edit(self, kind: str, length: int, rng: np.random.Generator) -> dict[str, Json]:
-        if kind == "shuffle":
-            order = rng.permutation(length)
-            while length > 1 and (order == np.arange(length)).all():
-                order = rng.permutation(length)  # the frames as they were are no perturbation
-            return {"edit": "reorder", "order": order.tolist()}
-        if kind == "zoom_out":
-            draws = rng.uniform(*self.zoom_out, size=length if self.zoom_per_frame else 1)
-            scales = [round(float(draw), 4) for draw in draws]
-            return {"edit": kind, "scale": scales if self.zoom_per_frame else scales[0]}
-        return {"edit": kind}
+    def _no_swap(self, lenders: Sequence[Video]) -> str | None:
+        """Why nothing can be swapped in."""
+        if not lenders:
+            return "no other video to swap in (kind swap)"
+        reason = too_short(lenders[0], self.min_seconds, self.min_frames)
+        return reason and f"the video to swap in, {lenders[0].path}: {reason}"
+
+    def _strength(self, kind: str, length: int, rng: np.random.Generator) -> Strength | None:
+        """One for the segment, or one for each of its frames; None for kinds that have none."""
+        knobs = {"noise": self.noise, "zoom_in": self.zoom_in, "zoom_out": self.zoom_out}
+        if kind not in knobs:
+            return None
+        draws = rng.uniform(*knobs[kind], size=length if self.jitter else 1)
+        strengths = [round(float(draw), 4) for draw in draws]
+        return strengths if self.jitter else strengths[0]
 
     def _prior(self) -> Iterator[tuple[int, int, float]]:
         """(first frame, end frame, probability) of every segment that can be drawn."""
@@ -141,7 +189,7 @@ class Anomaly(Task):
 
     def _chance(self, truth: Sequence[float], step: float, decimals: int) -> float:
         return sum(
-            p * iou((round(start * step, decimals), round(end * step, decimals)), truth)
+            p * self._earned((round(start * step, decimals), round(end * step, decimals)), truth)
             for start, end, p in self._prior()
         )
 
@@ -152,7 +200,12 @@ class Anomaly(Task):
         return [round(i * step, decimals) for i in (start, start + length)]
 
     def candidates(self, samples: Sequence[Sample]) -> Iterable[Json]:
-        """Every true start with every later true end, at most 32 of each."""
+        """Every true start with every later true end, at most 32 of each.
+
+        With the smooth reward, the best of all intervals is one of these if the set has no more:
+        only at a true time does an IoU turn from rising to falling. With the strict one, or a
+        larger set, it may earn a little more.
+        """
         starts, ends = (
             np.unique(np.quantile(side, np.linspace(0, 1, 32), method="nearest"))
             for side in zip(*(sample.answer for sample in samples), strict=True)
@@ -169,24 +222,32 @@ class Anomaly(Task):
         ]
 
     def switched_off(self, sample: Sample) -> Sample:
-        """An edit of the same segment that changes nothing."""
+        """An edit of the same segment that changes nothing, on its own frames."""
         (item,) = sample.media
         (edit,) = item.edits
-        nothing = {"edit": "nothing", "start": edit["start"], "stop": edit["stop"]}
-        return replace(sample, media=(replace(item, edits=(nothing,)),))
+        start, stop = edit["start"], edit["stop"]
+        frames = restored(item.frames, start, stop) if edit["edit"] == "nothing" else item.frames
+        nothing = {"edit": "nothing", "start": start, "stop": stop}
+        return replace(sample, media=(replace(item, frames=frames, edits=(nothing,)),))
 
     def write(self, answer: Json) -> str:
         return f"{answer[0]}-{answer[1]}"
 
     def parse(self, text: str, sample: Sample) -> Json:
+        # As published, "1." and ".5" included, but for numbers too large to be finite.
         match = _INTERVAL.fullmatch(text)
-        if match is None:
+        try:
+            start, end = map(float, match.groups() if match else ())
+        except ValueError:
             return None
-        start, end = map(float, match.groups())
-        return [start, end] if start <= end else None
+        return [start, end] if start <= end and isfinite(end) else None
 
     def grade(self, answer: Json, truth: Json) -> dict[str, float]:
-        return {"total": iou(answer, truth)}
+        return {"iou": iou(answer, truth), "total": self._earned(answer, truth)}
+
+    def _earned(self, answer: Sequence[float], truth: Sequence[float]) -> float:
+        overlap = iou(answer, truth)
+        return overlap if self.reward == "smooth" else float(overlap >= self.threshold)
 
 
 def iou(a: Sequence[float], b: Sequence[float]) -> float:

@@ -17,9 +17,13 @@ JPEG = FORMATS["parquet"]
 
 def test_edited_and_untouched_frames_are_compressed_alike() -> None:
     params: dict[str, dict[str, Any]] = {
+        "blur": {"radius": 2},
         "hold": {"frame": 0},
+        "noise": {"sigma": 50, "seed": 0},
         "reorder": {"order": [1, 0, 3, 2]},
+        "saturation": {"factor": 2},
         "shape": {"shape": "circle", "x": 0.5, "y": 0.5, "size": 0.3, "angle": 0, "color": [9] * 3},
+        "zoom_in": {"scale": 1.3},
         "zoom_out": {"scale": 1.3},
     }
     pieces: dict[str, bytes] = {}

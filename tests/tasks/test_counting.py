@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from itertools import combinations
+from dataclasses import replace
+from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuleshov.errors import UsageError
+from kuleshov.floors import best_constant
 from kuleshov.sample import Sample
+from kuleshov.tasks import build
 from kuleshov.tasks.counting import SHAPES, Counting, closeness
 from tests.conftest import a_video
 
@@ -49,6 +53,9 @@ def test_the_reward_is_in_range(answer: list[int]) -> None:
         ("3,1,4,1", None),
         ("3,1,4 or 2,1,4", None),
         ("three", None),
+        # More digits than Python turns into an integer, and than a float holds.
+        pytest.param("3,1," + "9" * 5000, [3, 1, 10**9], id="5000 digits"),
+        pytest.param("3,1," + "0" * 5000 + "4", [3, 1, 4], id="5000 zeros"),
     ],
 )
 def test_parse_takes_exactly_three_numbers(text: str, answer: object) -> None:
@@ -95,6 +102,75 @@ def test_prior_of_one_shape_by_hand() -> None:
     # 2, 3, 4 with 1/8, 1/4, 1/8.
     prior = Counting(max_frames=2, max_instances=2)._prior()
     assert prior == pytest.approx({1: 1 / 4, 2: 3 / 8, 3: 1 / 4, 4: 1 / 8})
+
+
+def test_strict_pays_for_all_three_only_and_shows_each() -> None:
+    strict = Counting(reward="strict")
+    assert strict.grade([3, 1, 5], [3, 1, 5]) == dict.fromkeys((*SHAPES, "total"), 1.0)
+    assert strict.grade([3, 1, 4], [3, 1, 5]) == {
+        "circle": 1.0,
+        "square": 1.0,
+        "triangle": 0.0,
+        "total": 0.0,
+    }
+
+
+@pytest.mark.parametrize("reward", ["smooth", "strict"])
+def test_chance_is_the_mean_over_the_prior(reward: Any) -> None:
+    task = Counting(max_frames=2, max_instances=2, reward=reward)
+    # As worked out above: 1, 2, 3, 4 with 1/4, 3/8, 1/4, 1/8.
+    prior = {1: 1 / 4, 2: 3 / 8, 3: 1 / 4, 4: 1 / 8}
+    for truth in ([1, 2, 4], [3, 3, 3]):
+        mean = sum(
+            prior[a] * prior[b] * prior[c] * task.grade([a, b, c], truth)["total"]
+            for a, b, c in product(prior, repeat=3)
+        )
+        assert task._chance(truth) == pytest.approx(mean)
+    assert Counting(max_frames=2, max_instances=2, reward="strict")._chance([1, 2, 4]) == 3 / 256
+
+
+def test_a_guess_earns_the_stated_chance_of_the_strict_reward() -> None:
+    task = Counting(max_frames=2, max_instances=2, reward="strict")
+    sample = replace(a_sample(task), answer=[2, 2, 2], chance=task._chance([2, 2, 2]))
+    rng = np.random.default_rng(0)
+    earned = [task.grade(task.guess(sample, rng), sample.answer)["total"] for _ in range(4000)]
+    # 3/8 to the third power.
+    assert sample.chance == pytest.approx(0.0527, abs=1e-4)
+    assert abs(np.mean(earned) - sample.chance) <= 3 * np.std(earned) / np.sqrt(4000)
+
+
+@pytest.mark.parametrize("reward", ["smooth", "strict"])
+def test_no_constant_is_better_than_the_best(reward: Any) -> None:
+    task = Counting(max_frames=2, max_instances=2, reward=reward)
+    samples = [a_sample(task, seed) for seed in range(25)]
+    best, _ = best_constant(samples)
+    every = [
+        sum(task.grade(list(triple), sample.answer)["total"] for sample in samples) / 25
+        for triple in product(range(1, 5), repeat=3)
+    ]
+    assert best == pytest.approx(max(every))
+
+
+def test_the_hard_level_draws_up_to_four_frames_of_four() -> None:
+    hard = Counting(max_frames=4, max_instances=4)
+    samples = [a_sample(hard, seed) for seed in range(60)]
+    frames: set[int] = set()
+    instances: set[int] = set()
+    totals: set[int] = set()
+    for sample in samples:
+        totals.update(sample.answer)
+        for shape in SHAPES:
+            starts = [e["start"] for e in sample.media[0].edits if e["shape"] == shape]
+            frames.add(len(set(starts)))
+            instances.update(starts.count(start) for start in starts)
+        assert hard.score(sample, hard.completion(sample.answer)).total == 1
+    assert frames == instances == {1, 2, 3, 4}
+    assert max(totals) > 9 and max(totals) <= 16
+
+
+def test_an_unknown_reward_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown reward of counting 'strickt'; did you mean 'str"):
+        build("counting", knobs={"reward": "strickt"})
 
 
 def test_crowded_settings_are_refused_and_never_hang() -> None:

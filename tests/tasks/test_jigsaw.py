@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuleshov.errors import UsageError
+from kuleshov.floors import best_constant
 from kuleshov.sample import Sample
+from kuleshov.tasks import build
 from kuleshov.tasks.jigsaw import Jigsaw
 from tests.conftest import a_video
 
@@ -51,9 +55,35 @@ def test_the_reward_is_in_range_symmetric_and_one_only_for_the_truth(
     assert earned == Jigsaw().grade(b, a)["total"]
 
 
-@pytest.mark.parametrize("n", [4, 6])
-def test_chance_is_the_mean_over_all_orders(n: int) -> None:
-    task = Jigsaw(num_clips=n, num_frames=8 * n)
+@pytest.mark.parametrize(
+    ("answer", "strict", "positions"),
+    [
+        ("123456", 1, 1),
+        ("213456", 0, 0.2 * 4 / 6),
+        ("654321", 0, 0),
+        ("143256", 0, 0.2 * 4 / 6),  # 2 and 4 changed places
+        ("234561", 0, 0),  # all one place off: much of the smooth reward, none of this one
+    ],
+)
+def test_variants_of_the_reward(answer: str, strict: float, positions: float) -> None:
+    given, truth = [int(c) for c in answer], [1, 2, 3, 4, 5, 6]
+    exact = float(answer == "123456")
+    wanted = {"strict": strict, "positions": positions}
+    for reward, total in wanted.items():
+        parts = build("jigsaw", knobs={"reward": reward}).grade(given, truth)
+        assert parts == pytest.approx({"exact": exact, "total": total})
+
+
+def test_positions_are_those_of_the_digits() -> None:
+    # Truth 2413, answer 2431: the first two of four digits are right. Discount 0.5.
+    task = Jigsaw(num_clips=4, reward="positions", discount=0.5)
+    assert task.grade([2, 4, 3, 1], [2, 4, 1, 3])["total"] == 0.5 * 2 / 4
+
+
+@pytest.mark.parametrize("reward", ["smooth", "strict", "positions"])
+@pytest.mark.parametrize("n", [2, 4, 6])
+def test_chance_is_the_mean_over_all_orders(n: int, reward: Any) -> None:
+    task = Jigsaw(num_clips=n, num_frames=8 * n, reward=reward)
     truth = list(range(1, n + 1))
     orders = list(permutations(truth))
     mean = sum(task.grade(list(order), truth)["total"] for order in orders) / len(orders)
@@ -63,6 +93,50 @@ def test_chance_is_the_mean_over_all_orders(n: int) -> None:
 def test_published_chance_levels() -> None:
     chances = [Jigsaw(num_clips=n, num_frames=48)._chance() for n in (4, 6, 8)]
     assert chances == pytest.approx([0.375, 0.352, 0.344], abs=5e-4)
+
+
+@pytest.mark.parametrize("reward", ["smooth", "strict", "positions"])
+def test_a_guess_earns_the_stated_chance(reward: Any) -> None:
+    task = Jigsaw(num_clips=3, num_frames=48, reward=reward)
+    sample = a_sample(task)
+    rng = np.random.default_rng(0)
+    earned = [task.grade(task.guess(sample, rng), sample.answer)["total"] for _ in range(3000)]
+    # Of the 6 orders of three clips one is exact, three have one of three right, two none:
+    # 1/6 + 1/2 * 0.2 / 3 for positions.
+    known = {"strict": 1 / 6, "positions": 1 / 6 + 0.1 / 3}
+    assert sample.chance == pytest.approx(known.get(reward, sample.chance))
+    assert abs(np.mean(earned) - sample.chance) <= 3 * np.std(earned) / np.sqrt(3000)
+
+
+@pytest.mark.parametrize("reward", ["smooth", "strict", "positions"])
+@given(answers=st.lists(st.permutations(range(1, 5)), min_size=1, max_size=12))
+def test_no_constant_is_better_than_the_best(reward: Any, answers: list[list[int]]) -> None:
+    task = Jigsaw(num_clips=4, reward=reward)
+    samples = [replace(a_sample(task), answer=answer) for answer in answers]
+    every = [
+        sum(task.grade(list(order), truth)["total"] for truth in answers) / len(answers)
+        for order in permutations(range(1, 5))
+    ]
+    assert best_constant(samples)[0] == pytest.approx(max(every))
+
+
+def test_the_best_constant_of_nine_clips_is_found_without_trying_all() -> None:
+    task = Jigsaw(num_clips=9, num_frames=54)
+    truths = [[*range(1, 10)], [2, 1, *range(3, 10)], [1, 3, 2, *range(4, 10)]]
+    # No order is right twice. 123456789 displaces 2 in each of the others, of 40 at most; any
+    # other one displaces more: 213 of 132 by 4, and so on.
+    samples = [replace(a_sample(task), answer=truth) for truth in truths]
+    reward, answer = best_constant(samples)
+    assert reward == pytest.approx((1 + 2 * 38 / 40) / 3) and answer == truths[0]
+
+
+def test_the_hard_level_has_eight_clips_of_six_frames() -> None:
+    hard = Jigsaw(num_clips=8)
+    sample = a_sample(hard)
+    assert [len(item.frames) for item in sample.media] == [6] * 8
+    assert sample.prompt.count("<video>") == 8 and len(hard.write(sample.answer)) == 8
+    assert hard.score(sample, hard.completion(sample.answer)).total == 1
+    assert hard.score(sample, hard.completion(sample.answer[::-1])).total == 0
 
 
 @pytest.mark.parametrize(
@@ -120,6 +194,13 @@ def test_the_example_moves_every_clip() -> None:
         example = Jigsaw(num_clips=n, num_frames=n)._example()
         assert sorted(example) == list(range(1, n + 1))
         assert example != list(range(1, n + 1))
+
+
+def test_knobs_out_of_range_are_refused() -> None:
+    with pytest.raises(UsageError, match="discount is 2; allowed: 0 to 1"):
+        Jigsaw(discount=2)
+    with pytest.raises(UsageError, match="unknown reward of jigsaw 'places'; Known: positions, "):
+        build("jigsaw", knobs={"reward": "places"})
 
 
 def test_clips_that_do_not_divide_the_frames_are_refused() -> None:
