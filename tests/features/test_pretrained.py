@@ -214,7 +214,7 @@ def test_a_model_that_is_not_there_is_said_in_one_line(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="cannot be loaded: .* Give the built-in") as error:
+    with pytest.raises(UsageError, match=r"cannot be loaded: .* Give the built-in") as error:
         _ = Pretrained(name).size
     assert "\n" not in str(error.value)
 
