@@ -1,7 +1,7 @@
 """Self-supervised reinforcement learning for Video LLMs.
 
     samples = kuleshov.load_samples("samples")
-    frames = kuleshov.render(samples[0], "videos")      # one uint8 array for each <video>
+    frames = kuleshov.render(samples[0], "videos")      # one uint8 array per media item
     reward = kuleshov.tasks.score(samples[0], "<answer>2143</answer>")
 
 The core makes, checks and shows samples and imports no torch; `kuleshov.train` and

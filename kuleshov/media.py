@@ -16,7 +16,7 @@ from kuleshov.sample import MediaItem, Pixels, Sample, dump_json
 
 
 def render(sample: Sample, root: Path | Remote | str) -> list[Pixels]:
-    """The frames that the model is shown, one array for each `<video>` of the prompt.
+    """The frames that the model is shown, one array for each media item.
 
     Rendering is exact: the same sample gives the same pixels each time, with the same version
     of PyAV (which the run folder names). Each video is decoded once, however many media items

@@ -4,7 +4,7 @@ A `Sample` is one question. Its media are a *recipe* and store no pixels: which 
 video at which time, what time the model is told, and which edits are applied. `kuleshov.render`
 turns a recipe into pixels, always into the same ones.
 
-    MediaItem                      one <video> of the prompt
+    MediaItem                      one <video> or <image> of the prompt
       frames: (Frame, Frame, ...)  where each frame comes from, and the time the model is told
       height, width                pixels, after rotation
       edits: ({...}, {...})        applied in order, see edits.py
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -27,6 +28,9 @@ Pixels = npt.NDArray[np.uint8]
 
 Json = Any
 """A value that `json` can write and read back unchanged: no tuples, no NaN."""
+
+VIDEO, IMAGE = "<video>", "<image>"
+"""What stands in a prompt for a media item; an image is an item of exactly one frame."""
 
 Form = Literal["tagged", "direct"]
 Split = Literal["train", "held_out"]
@@ -110,7 +114,11 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class MediaItem:
-    """One `<video>` of a prompt, as a recipe."""
+    """One `<video>` or `<image>` of a prompt, as a recipe.
+
+    An image has one frame. A video has an even number of frames, since models merge them in
+    pairs; its prompt says which of the two an item is.
+    """
 
     frames: tuple[Frame, ...]
     height: int
@@ -131,8 +139,9 @@ class Sample:
         task: name in `kuleshov.tasks.TASKS`.
         video_ids: the videos that the media come from; the first one decides the split.
         split: "train" or "held_out".
-        media: one item per `<video>` in the prompt, in order.
-        prompt: the text, with one `<video>` for each media item.
+        media: one item per `<video>` or `<image>` in the prompt, in order.
+        prompt: the text, with one `<video>` for each media item, or `<image>` for one of a
+            single frame.
         answer: the true answer, as JSON; `task.write` turns it into text.
         form: how the answer is to be given, see reward.py.
         knobs: all settings of the task, enough to build it again.
@@ -153,6 +162,11 @@ class Sample:
     seed: int
     chance: float
     provenance: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def placeholders(self) -> list[str]:
+        """The `<video>` and `<image>` of the prompt, in order: one for each media item."""
+        return re.findall(f"{VIDEO}|{IMAGE}", self.prompt)
 
     def to_row(self) -> dict[str, Any]:
         """The sample as a row of the one Parquet schema that serves all tasks.

@@ -96,7 +96,7 @@ def test_no_sample_at_all_ends_with_exit_code_one(short_clips: Path, tmp_path: P
     # 4 s are too short for the default of masked.
     code, output = run("make", short_clips, "-o", tmp_path / "out", "--task", "masked")
     assert code == 1 and "says why" in output
-    assert (tmp_path / "out" / "skips.jsonl").read_text().count("needs 7 s") == 12
+    assert (tmp_path / "out" / "skips.jsonl").read_text().count("needs 8 s") == 12
 
 
 @pytest.mark.parametrize(

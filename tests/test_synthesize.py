@@ -20,7 +20,7 @@ from tests.frames.encoded import encode
 
 SIZE = (64, 64)
 KNOBS: dict[str, dict[str, float]] = {name: {} for name in TASKS}
-KNOBS["masked"] = {"max_similarity": 0.999}
+KNOBS["masked"] = {"max_similarity": 0.999, "fps": 2.0}
 
 
 def all_bytes(folder: Path) -> dict[str, bytes]:

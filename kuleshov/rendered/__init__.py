@@ -7,8 +7,8 @@
       summary.json              counts and settings
       README.md                 what lies here and how to read it
 
-A row is the sample's own row with one more column, `videos`: for each `<video>` of the prompt
-its files and `seconds`, the times that the model is told.
+A row is the sample's own row with one more column, `videos`: for each `<video>` or `<image>` of
+the prompt its files and `seconds`, the times that the model is told.
 
     config    the settings
     formats   their names
@@ -16,7 +16,7 @@ its files and `seconds`, the times that the model is told.
     jpeg      frames as JPEG, each distinct one once
     parquet   a table of rows and a table of frames
     tar       frames and rows in one tar, to be streamed
-    mp4       an mp4 for each `<video>`
+    mp4       an mp4 for each `<video>` or `<image>`
     shards    a whole set, shard by shard, and back
 """
 

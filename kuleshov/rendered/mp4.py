@@ -1,4 +1,4 @@
-"""An mp4 for each `<video>`."""
+"""An mp4 for each `<video>` or `<image>`."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Mp4(Format):
     qualities: ClassVar[range] = range(1, 52)  # 0 is a profile that few players know
     default_quality: ClassVar[int] = 22
     layout: ClassVar[str] = """\
-`SPLIT-NUMBER.jsonl` holds a row per sample. Its `videos` are, for each `<video>` of the prompt,
-a `file`, relative to this folder, and the `seconds` at which its frames are shown. The files
-have these times as presentation timestamps, to the microsecond, so their frame rate may vary.
-(Frames that are shown at the same time come a microsecond apart, and a still is one frame a
-second.) Read all frames, or ask for them by time."""
+`SPLIT-NUMBER.jsonl` holds a row per sample. Its `videos` are, for each `<video>` or `<image>` (one
+frame) of the prompt, a `file`, relative to this folder, and the `seconds` at which its frames are
+shown. The files have these times as presentation timestamps, to the microsecond, so their frame
+rate may vary. (Frames that are shown at the same time come a microsecond apart, and a still is one
+frame a second.) Read all frames, or ask for them by time."""
 
     def encode(
         self, frames: Pixels, seconds: list[float], quality: int, pieces: dict[str, bytes]

@@ -29,9 +29,9 @@ class Parquet(JpegFormat):
 
     suffix: ClassVar[str] = ".parquet"
     layout: ClassVar[str] = """\
-`SPLIT-NUMBER.parquet` holds a row per sample. Its `videos` are, for each `<video>` of the prompt,
-the keys of its `frames` and the `seconds` at which they are shown. The frames themselves, as
-JPEG, are in `frames/SPLIT-NUMBER.parquet`, each distinct one once:
+`SPLIT-NUMBER.parquet` holds a row per sample. Its `videos` are, for each `<video>` or `<image>`
+(one frame) of the prompt, the keys of its `frames` and the `seconds` at which they are shown. The
+frames themselves, as JPEG, are in `frames/SPLIT-NUMBER.parquet`, each distinct one once:
 
     import io, PIL.Image, pyarrow.parquet as pq
 

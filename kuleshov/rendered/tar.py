@@ -26,9 +26,10 @@ class Tar(JpegFormat):
 
     suffix: ClassVar[str] = ".tar"
     layout: ClassVar[str] = """\
-`SPLIT-NUMBER.tar` holds `ID.json` per sample. Its `videos` are, for each `<video>` of the prompt,
-the names of its `frames` and the `seconds` at which they are shown. The frames, as JPEG, are
-members of the same tar, each distinct one once, before the first row that shows it:
+`SPLIT-NUMBER.tar` holds `ID.json` per sample. Its `videos` are, for each `<video>` or `<image>`
+(one frame) of the prompt, the names of its `frames` and the `seconds` at which they are shown. The
+frames, as JPEG, are members of the same tar, each distinct one once, before the first row that
+shows it:
 
     import io, json, tarfile, PIL.Image
 

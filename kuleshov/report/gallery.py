@@ -42,7 +42,7 @@ def _item(pick: Pick, root: Location) -> dict[str, Any]:
     sample = pick.sample
     media = [
         {
-            "name": f"<video> {number}" if len(sample.media) > 1 else "<video>",
+            "name": f"{placeholder} {number}" if len(sample.media) > 1 else placeholder,
             "frames": [
                 {
                     "src": thumbnail(frame),
@@ -53,8 +53,8 @@ def _item(pick: Pick, root: Location) -> dict[str, Any]:
                 for index, (frame, recipe) in enumerate(zip(pixels, item.frames, strict=True))
             ],
         }
-        for number, (item, pixels) in enumerate(
-            zip(sample.media, render_media(sample, root), strict=True), 1
+        for number, (placeholder, item, pixels) in enumerate(
+            zip(sample.placeholders, sample.media, render_media(sample, root), strict=True), 1
         )
     ]
     return {

@@ -30,19 +30,30 @@ SETTINGS = ("default", "paper")
 def build(name: str, setting: str = "default", knobs: Mapping[str, Json] | None = None) -> Task:
     """A task by name, in a named setting, with single knobs changed.
 
+    Args:
+        name: in `TASKS`.
+        setting: in `SETTINGS`.
+        knobs: values of the task's fields. `level` names one of its `LEVELS`, whose knobs come
+            before these.
+
     Raises:
-        UsageError: unknown task, setting or knob, or a knob out of range.
+        UsageError: unknown task, setting, level or knob, or a knob out of range.
     """
     if name not in TASKS:
         raise unknown_name("task", name, TASKS)
     if setting not in SETTINGS:
         raise unknown_name("setting", setting, SETTINGS)
     known = [field.name for field in fields(TASKS[name])]
-    for knob in knobs or {}:
+    given = dict(knobs or {})
+    level = given.pop("level", None)
+    if level is not None and level not in TASKS[name].LEVELS:
+        raise unknown_name(f"level of {name}", str(level), TASKS[name].LEVELS)
+    for knob in given:
         if knob not in known:
             raise unknown_name(f"knob of {name}", knob, known)
     start = TASKS[name].paper() if setting == "paper" else TASKS[name]()
-    changed: dict[str, Any] = {**start.knobs(), **(knobs or {})}
+    leveled = TASKS[name].LEVELS[level] if level is not None else {}
+    changed: dict[str, Any] = {**start.knobs(), **leveled, **given}
     # JSON and YAML have lists where the fields are tuples.
     values: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in changed.items()

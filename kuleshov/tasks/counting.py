@@ -65,6 +65,10 @@ class Counting(Task):
     """
 
     name: ClassVar[str] = "counting"
+    LEVELS: ClassVar[dict[str, dict[str, Json]]] = {
+        "easy": {},
+        "hard": {"max_frames": 4, "max_instances": 4},
+    }
 
     num_frames: int = 48
     trim: float = 0.05

@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple, Self, final
 
 import numpy as np
 
+from kuleshov.errors import unknown_name
 from kuleshov.reward import INSTRUCTIONS, extract, wrap
 from kuleshov.sample import Form, Json, MediaItem, Reward, Sample, Skip, Video
 from kuleshov.sampling import fit_size
@@ -60,6 +61,8 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
+    LEVELS: ClassVar[dict[str, dict[str, Json]]] = {}
+    """Named difficulties: for each the knobs that differ from the setting it is given with."""
 
     form: Form = "tagged"
     min_pixels: int = 128 * 128
@@ -70,6 +73,18 @@ class Task(ABC):
     @abstractmethod
     def paper(cls) -> Self:
         """The published setting."""
+
+    @final
+    @classmethod
+    def level(cls, name: str) -> Self:
+        """The `default` setting at a named difficulty.
+
+        Raises:
+            UsageError: it is not in `LEVELS`.
+        """
+        if name not in cls.LEVELS:
+            raise unknown_name(f"level of {cls.name}", name, cls.LEVELS)
+        return cls(**cls.LEVELS[name])
 
     @abstractmethod
     def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:

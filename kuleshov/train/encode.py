@@ -10,6 +10,7 @@ times, which each family expects in its own way:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,25 +18,36 @@ from typing import Any
 import torch
 
 from kuleshov.errors import UsageError
-from kuleshov.sample import MediaItem, Pixels, Sample
+from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample
 
 Render = Callable[[Sample], list[Pixels]]
-VIDEO = "<video>"
+_TYPES = {IMAGE: "image", VIDEO: "video"}
+# No limits, as the size is the recipe's: Qwen3-VL's own would enlarge what is below 256 x 256.
+_ANY_SIZE = {"shortest_edge": 1, "longest_edge": 1 << 24}
 
 
 def messages(sample: Sample) -> list[dict[str, Any]]:
-    """The prompt as a chat with one video part for each `<video>`; the parts hold no pixels."""
-    texts = sample.prompt.split(VIDEO)
-    if len(texts) - 1 != len(sample.media):
+    """The prompt as a chat with a part for each `<video>` and `<image>`; they hold no pixels.
+
+    Raises:
+        UsageError: the prompt does not fit the media.
+    """
+    found = sample.placeholders
+    if len(found) != len(sample.media):
         raise UsageError(
-            f"sample {sample.id}: the prompt has {len(texts) - 1} {VIDEO} for "
+            f"sample {sample.id}: the prompt has {len(found)} {VIDEO} or {IMAGE} for "
             f"{len(sample.media)} media items"
         )
+    for placeholder, item in zip(found, sample.media, strict=True):
+        if placeholder == IMAGE and len(item.frames) != 1:
+            raise UsageError(
+                f"sample {sample.id}: an {IMAGE} has {len(item.frames)} frames; allowed: 1"
+            )
     parts: list[dict[str, Any]] = []
-    for i, text in enumerate(texts):
-        if i:
-            parts.append({"type": "video"})
-        if text:
+    for text in re.split(f"({VIDEO}|{IMAGE})", sample.prompt):
+        if text in _TYPES:
+            parts.append({"type": _TYPES[text]})
+        elif text:
             parts.append({"type": "text", "text": text})
     return [{"role": "user", "content": parts}]
 
@@ -61,8 +73,9 @@ class Encoded:
     Args:
         input_ids: shape (tokens,).
         token_types: 1 for image, 2 for video and 0 for text tokens, shape (tokens,).
-        videos: what the vision tower needs, such as `pixel_values_videos` and `video_grid_thw`;
-            the tensors of several prompts are joined along their first dimension.
+        videos: what the vision tower needs, such as `pixel_values_videos` and `video_grid_thw`,
+            and for images `pixel_values` and `image_grid_thw`; the tensors of several prompts
+            are joined along their first dimension.
     """
 
     input_ids: torch.Tensor
@@ -86,12 +99,23 @@ class Encoder:
         text = self.processor.apply_chat_template(
             messages(sample), tokenize=False, add_generation_prompt=True
         )
+        images, videos, times = [], [], []
+        rendered = zip(sample.placeholders, sample.media, self.render(sample), strict=True)
+        for placeholder, item, pixels in rendered:
+            frames = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+            if placeholder == IMAGE:
+                images.append(frames[0])
+            else:
+                videos.append(frames)
+                times.append(metadata(item))
         fields = dict(
             self.processor(
                 text=[text],
-                videos=[torch.from_numpy(item).permute(0, 3, 1, 2) for item in self.render(sample)],
-                video_metadata=[metadata(item) for item in sample.media],
+                images=images or None,
+                videos=videos or None,
+                video_metadata=times or None,
                 do_sample_frames=False,
+                images_kwargs={"size": _ANY_SIZE},
                 return_tensors="pt",
             )
         )
@@ -116,7 +140,7 @@ def vision_tokens(config: Any) -> list[int]:
 
 
 def join_videos(encoded: Sequence[Encoded]) -> dict[str, torch.Tensor]:
-    """The vision inputs of several prompts, one after the other."""
+    """The vision inputs of several prompts, videos and images, each one after the other."""
     keys = {key for prompt in encoded for key in prompt.videos}
     return {
         key: torch.cat([p.videos[key] for p in encoded if key in p.videos]) for key in sorted(keys)

@@ -10,7 +10,7 @@ forward pass. Each prompt is rendered and encoded once for all completions of it
     _compute_loss                     bring back the inputs of this micro-batch
       _get_per_token_logps_...          policy log-probabilities
 
-Departures: none from TRL's GRPO. Not covered: vLLM rollouts, tools, images beside videos.
+Departures: none from TRL's GRPO. Not covered: vLLM rollouts, tools.
 """
 
 from __future__ import annotations

@@ -13,9 +13,15 @@ import torch
 
 from kuleshov.errors import MissingVideoError
 
+# For images and videos: the token in the config, and the model's inputs.
+_INPUTS = {
+    "image": ("image_token_id", "pixel_values", "image_grid_thw"),
+    "video": ("video_token_id", "pixel_values_videos", "video_grid_thw"),
+}
+
 
 def guard(model: Any) -> torch.utils.hooks.RemovableHandle:
-    """Make a vision-language model raise when video tokens and features do not match.
+    """Make a vision-language model raise when video or image tokens and features do not match.
 
     Args:
         model: a transformers model with `config.video_token_id`, or a PEFT wrapper of one.
@@ -24,31 +30,31 @@ def guard(model: Any) -> torch.utils.hooks.RemovableHandle:
         The handle of the hook; `handle.remove()` takes the guard off.
 
     Raises (from the model's forward):
-        MissingVideoError: the ids hold video tokens, and no features or another number of them.
+        MissingVideoError: the ids hold such tokens, and no features or another number of them.
     """
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
-    token = core.config.video_token_id
     merge = core.config.vision_config.spatial_merge_size**2
 
     def check(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         ids = kwargs.get("input_ids", args[0] if args else None)
         if ids is None:
             return
-        tokens = int((ids == token).sum())
-        features = 0
-        if kwargs.get("pixel_values_videos") is not None:
-            features = int(kwargs["video_grid_thw"].prod(dim=-1).sum()) // merge
-        elif (encoded := (kwargs.get("mm_encoder_outputs") or {}).get("video")) is not None:
-            # `generate` runs the vision tower by itself and passes on what came out.
-            features = sum(len(video) for video in encoded.pooler_output)
-        if tokens != features:
-            raise MissingVideoError(
-                f"the prompts hold {tokens} video tokens, but features for {features} reach the "
-                "model, so it would not see what it is asked about. Train with "
-                "kuleshov.train.grpo.VideoGRPOTrainer, or pass pixel_values_videos and "
-                "video_grid_thw to the model; if the model wrote video tokens itself, suppress "
-                "them in its generation settings."
-            )
+        for medium, (token, pixels, grid) in _INPUTS.items():
+            tokens = int((ids == getattr(core.config, token)).sum())
+            features = 0
+            if kwargs.get(pixels) is not None:
+                features = int(kwargs[grid].prod(dim=-1).sum()) // merge
+            elif (encoded := (kwargs.get("mm_encoder_outputs") or {}).get(medium)) is not None:
+                # `generate` runs the vision tower by itself and passes on what came out.
+                features = sum(len(item) for item in encoded.pooler_output)
+            if tokens != features:
+                raise MissingVideoError(
+                    f"the prompts hold {tokens} {medium} tokens, but features for {features} reach "
+                    "the model, so it would not see what it is asked about. Train with "
+                    f"kuleshov.train.grpo.VideoGRPOTrainer, or pass {pixels} and {grid} to the "
+                    f"model; if the model wrote {medium} tokens itself, suppress them in its "
+                    "generation settings."
+                )
 
     # The backbone, not the head: TRL's fused LM head calls the backbone directly.
     backbone: torch.nn.Module = core.base_model

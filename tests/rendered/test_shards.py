@@ -15,6 +15,7 @@ from kuleshov.media import render
 from kuleshov.rendered import RenderConfig, load, render_set, shards
 from kuleshov.rendered.formats import FORMATS
 from kuleshov.runners import Failed, Here
+from kuleshov.synthesize import MakeConfig, make
 from tests.rendered.conftest import make_set
 
 by_format = pytest.mark.parametrize("name", FORMATS)
@@ -53,6 +54,23 @@ def test_what_is_read_back_is_what_a_model_is_shown(
     for sample, frames, seconds in shown:
         assert seconds == [[f.shown_seconds for f in item.frames] for item in sample.media]
         for kept, true in zip(frames, render(sample, videos), strict=True):
+            assert kept.shape == true.shape
+            assert np.abs(kept.astype(int) - true).mean() < 6
+
+
+@by_format
+def test_images_are_read_back_as_single_frames(
+    name: str, short_clips: Path, tmp_path: Path
+) -> None:
+    knobs = {"fps": 4.0, "max_similarity": 0.9999, "stills": "image", "max_pixels": 64 * 64}
+    data = tmp_path / "set"
+    make(short_clips, data, MakeConfig(tasks={"masked": {**knobs, "min_pixels": 64}}, workers=0))
+    render_set(data, tmp_path / "out", config(name))
+    shown = list(load(tmp_path / "out"))
+    assert [one.sample for one in shown] == load_samples(data) != []
+    for sample, frames, seconds in shown:
+        assert seconds[1:] == [[0.0]] * 6 and len(seconds[0]) > 1
+        for kept, true in zip(frames, render(sample, short_clips), strict=True):
             assert kept.shape == true.shape
             assert np.abs(kept.astype(int) - true).mean() < 6
 

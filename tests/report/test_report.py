@@ -214,3 +214,17 @@ def test_a_gallery_without_answers_shows_the_truth(data: Path, short_clips: Path
     body = gallery([Pick(sample, "train")], short_clips).body
     checked(body)
     assert "".join(map(str, sample.answer)) in body and body.count("<img") == 48
+
+
+def test_the_gallery_calls_an_image_an_image(short_clips: Path, tmp_path: Path) -> None:
+    knobs = {"fps": 4.0, "max_similarity": 0.9999, "stills": "image"}
+    make(short_clips, tmp_path, MakeConfig(workers=0, tasks={"masked": knobs}))
+    sample = load_samples(tmp_path)[0]
+    body = gallery([Pick(sample, "train")], short_clips).body
+    checked(body)
+    labels = re.findall(r'<p class="label">(&lt;.*?)</p>', body)
+    assert [unescape(label) for label in labels] == [
+        "<video> 1",
+        *(f"<image> {number}" for number in range(2, 8)),
+    ]
+    assert body.count("<img") == len(sample.media[0].frames) + 6

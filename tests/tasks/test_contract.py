@@ -28,7 +28,7 @@ from kuleshov.tasks import SETTINGS, TASKS, Task, build, score, task_of
 
 EVERY = [(name, setting) for name in TASKS for setting in SETTINGS]
 # Procedural clips change less from second to second than real ones: more counts as different.
-KNOBS: dict[str, dict[str, Json]] = {"masked": {"max_similarity": 0.999}}
+KNOBS: dict[str, dict[str, Json]] = {"masked": {"max_similarity": 0.999, "fps": 2.0}}
 
 Made = dict[tuple[str, str], list[Sample]]
 both_settings_of_every_task = pytest.mark.parametrize(("name", "setting"), EVERY)
@@ -162,7 +162,7 @@ def test_rendered_media_match_the_recipe_frame_by_frame(
     sample = made[name, setting][0]
     paths = {video["id"]: clips / video["path"] for video in sample.provenance["videos"]}
     rendered = render(sample, clips)
-    assert len(rendered) == sample.prompt.count("<video>")
+    assert len(rendered) == len(sample.placeholders)
     for item, pixels in zip(sample.media, rendered, strict=True):
         size = (item.height, item.width)
         # Each frame decoded by itself: nothing is carried over from frame to frame.
@@ -188,9 +188,25 @@ def test_the_best_constant_is_an_answer_of_the_task(made: Made, name: str, setti
 
 
 @both_settings_of_every_task
-def test_frame_counts_are_even(made: Made, name: str, setting: str) -> None:
+def test_frame_counts_are_even_or_one_for_an_image(made: Made, name: str, setting: str) -> None:
     # Video models merge frames in pairs and repeat the last of an odd number.
-    assert all(len(item.frames) % 2 == 0 for s in made[name, setting] for item in s.media)
+    for sample in made[name, setting]:
+        for placeholder, item in zip(sample.placeholders, sample.media, strict=True):
+            count = len(item.frames)
+            assert count == 1 if placeholder == "<image>" else count % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "level"), [(name, level) for name in TASKS for level in TASKS[name].LEVELS]
+)
+def test_a_level_is_a_setting_with_some_knobs_changed(name: str, level: str) -> None:
+    task = build(name, knobs={"level": level})
+    assert task == TASKS[name].level(level) == build(name, knobs=task.knobs())
+    for knob, value in TASKS[name].LEVELS[level].items():
+        assert task.knobs()[knob] == value
+    # Single knobs win, and the other settings have the same levels.
+    direct = build(name, "paper", {"level": level, "size_multiple": 28})
+    assert (direct.size_multiple, direct.form) == (28, TASKS[name].paper().form)
 
 
 @both_settings_of_every_task
@@ -231,6 +247,8 @@ def test_tasks_need_no_deep_learning_library() -> None:
         (lambda: build("jigsaw", "papper"), "unknown setting 'papper'; did you mean 'paper'"),
         (lambda: build("jigsaw", knobs={"num_clip": 4}), "did you mean 'num_clips'"),
         (lambda: build("jigsaw", knobs={"num_clips": "six"}), "wrong kind"),
+        (lambda: build("jigsaw", knobs={"level": "hrad"}), "unknown level of jigsaw 'hrad'; did"),
+        (lambda: TASKS["jigsaw"].level("hrad"), "unknown level of jigsaw 'hrad'; did"),
     ],
 )
 def test_unknown_names_are_answered_with_the_known_ones(

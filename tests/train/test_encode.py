@@ -25,7 +25,7 @@ def test_messages_hold_a_video_for_each_placeholder_and_the_text_between() -> No
 
 
 def test_a_prompt_that_does_not_fit_its_media_is_refused() -> None:
-    with pytest.raises(UsageError, match="the prompt has 1 <video> for 2 media items"):
+    with pytest.raises(UsageError, match="the prompt has 1 <video> or <image> for 2 media items"):
         messages(replace(a_sample(), prompt="<video>"))
 
 

@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from kuleshov.errors import UsageError
-from kuleshov.features import embedder, features
-from kuleshov.read import read
-from kuleshov.sample import Video
+from kuleshov.features import embedder
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> float:
@@ -36,20 +31,3 @@ def test_flat_frames_are_alike_whatever_their_brightness() -> None:
 def test_a_flat_frame_is_unlike_one_with_contrast() -> None:
     # (0 * 100 + 1) / (1 * sqrt(101)).
     assert similarity(frame(50, 50), frame(40, 60)) == pytest.approx(1 / np.sqrt(101))
-
-
-def test_an_unknown_embedder_names_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="unknown embedder 'clip'; Known: thumbnail"):
-        embedder("clip")
-
-
-def test_features_decode_once_for_the_same_times(
-    clips: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (video,) = [item for item in read(clips) if isinstance(item, Video)][:1]
-    first = features(video, [0.5, 1.0, 1.5], "thumbnail")
-    assert (first == embedder("thumbnail")(video.frames([0.5, 1.0, 1.5], (16, 16)))).all()
-    monkeypatch.setattr(Video, "frames", None)
-    assert (features(video, [0.5, 1.0, 1.5], "thumbnail") == first).all()
-    with pytest.raises(TypeError):
-        features(video, [0.5, 1.0, 1.6], "thumbnail")
