@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from kuleshov.errors import UsageError, unknown_name
+from kuleshov.lettering import page
 from kuleshov.randomness import rng_for
 from kuleshov.sample import Json, MediaItem, Pixels, Sample
 
@@ -45,6 +46,11 @@ def mirror(frames: Pixels) -> Pixels:
 def rotate180(frames: Pixels) -> Pixels:
     """Upside down and left to right (VideoSSR `Rotate180`)."""
     return frames[:, ::-1, ::-1]
+
+
+def flip(frames: Pixels) -> Pixels:
+    """Upside down; left and right stay."""
+    return frames[:, ::-1]
 
 
 def zoom_out(frames: Pixels, scale: float | list[float]) -> Pixels:
@@ -127,8 +133,15 @@ def _outline(
     return [(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns]
 
 
+def text(frames: Pixels, text: str, font_size: int, margin: int) -> Pixels:
+    """Black text on white in the place of each frame, see lettering.py."""
+    height, width = frames.shape[1:3]
+    return np.broadcast_to(page(text, height, width, font_size, margin), frames.shape)
+
+
 EDITS: dict[str, Callable[..., Pixels]] = {
     "channel_swap": channel_swap,
+    "flip": flip,
     "grey": grey,
     "hold": hold,
     "invert": invert,
@@ -137,6 +150,7 @@ EDITS: dict[str, Callable[..., Pixels]] = {
     "reorder": reorder,
     "rotate180": rotate180,
     "shape": shape,
+    "text": text,
     "zoom_out": zoom_out,
 }
 

@@ -89,8 +89,10 @@ class Encoder:
         fields = dict(
             self.processor(
                 text=[text],
-                videos=[torch.from_numpy(item).permute(0, 3, 1, 2) for item in self.render(sample)],
-                video_metadata=[metadata(item) for item in sample.media],
+                # None for a question without media; processors do not take an empty list.
+                videos=[torch.from_numpy(item).permute(0, 3, 1, 2) for item in self.render(sample)]
+                or None,
+                video_metadata=[metadata(item) for item in sample.media] or None,
                 do_sample_frames=False,
                 return_tensors="pt",
             )
