@@ -43,14 +43,14 @@ def mirror(frames: Pixels) -> Pixels:
     return frames[:, :, ::-1]
 
 
-def rotate180(frames: Pixels) -> Pixels:
-    """Upside down and left to right (VideoSSR `Rotate180`)."""
-    return frames[:, ::-1, ::-1]
-
-
 def flip(frames: Pixels) -> Pixels:
     """Upside down; left and right stay."""
     return frames[:, ::-1]
+
+
+def rotate180(frames: Pixels) -> Pixels:
+    """Upside down and left to right (VideoSSR `Rotate180`)."""
+    return frames[:, ::-1, ::-1]
 
 
 def zoom_out(frames: Pixels, scale: float | list[float]) -> Pixels:
@@ -76,6 +76,12 @@ def reorder(frames: Pixels, order: list[int]) -> Pixels:
 def hold(frames: Pixels, frame: int) -> Pixels:
     """One frame stays on screen for the whole range."""
     return np.repeat(frames[frame : frame + 1], len(frames), axis=0)
+
+
+def text(frames: Pixels, text: str, font_size: int, margin: int) -> Pixels:
+    """Black text on white in the place of each frame, see lettering.py."""
+    height, width = frames.shape[1:3]
+    return np.broadcast_to(page(text, height, width, font_size, margin), frames.shape)
 
 
 def nothing(frames: Pixels) -> Pixels:
@@ -131,12 +137,6 @@ def _outline(
     }[shape]
     turns = [math.radians(angle) + 2 * math.pi * i / corners for i in range(corners)]
     return [(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns]
-
-
-def text(frames: Pixels, text: str, font_size: int, margin: int) -> Pixels:
-    """Black text on white in the place of each frame, see lettering.py."""
-    height, width = frames.shape[1:3]
-    return np.broadcast_to(page(text, height, width, font_size, margin), frames.shape)
 
 
 EDITS: dict[str, Callable[..., Pixels]] = {

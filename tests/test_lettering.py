@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,7 @@ def test_lines_hold_all_words_in_order_and_no_more_than_fit() -> None:
     widths = [_font(12).getlength(row) for row in rows]
     assert max(widths) <= 90
     # Greedy: the first word of the next line would not have fitted.
-    for row, after in zip(rows, rows[1:], strict=False):
+    for row, after in pairwise(rows):
         assert _font(12).getlength(f"{row} {after.split()[0]}") > 90
 
 

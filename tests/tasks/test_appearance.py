@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from kuleshov.errors import UsageError
 from kuleshov.floors import best_constant
 from kuleshov.sample import Sample, Skip, Video
+from kuleshov.tasks import build
 from kuleshov.tasks.appearance import Appearance, closeness
 from tests.conftest import a_video
 
@@ -86,7 +87,8 @@ def test_chance_and_best_constant_by_hand() -> None:
     chances = {truth: sample.chance for truth, sample in by_truth.items()}
     assert chances == pytest.approx({2.0: 1.5 / 3, 3.0: 2 / 3, 4.0: 1.5 / 3})
     # Over one sample of each, 3 s earn (1/2 + 1 + 1/2) / 3.
-    assert best_constant(list(by_truth.values())) == (pytest.approx(2 / 3), 3.0)
+    reward, answer = best_constant(list(by_truth.values()))
+    assert reward == pytest.approx(2 / 3) and answer == 3.0
 
 
 @pytest.mark.parametrize(
@@ -123,4 +125,4 @@ def test_a_video_without_such_a_window_is_a_skip(video: Video, reason: str) -> N
 def test_knobs_out_of_range_are_refused() -> None:
     for knobs in [{"margin": 0}, {"margin": 17}, {"tolerance": 0}]:
         with pytest.raises(UsageError, match="need 1 <= margin <= num_frames / 2"):
-            Appearance(**knobs)
+            build("appearance", knobs=knobs)

@@ -7,6 +7,7 @@ from kuleshov.edits import apply
 from kuleshov.errors import UsageError
 from kuleshov.lettering import _font
 from kuleshov.sample import Pixels, Sample
+from kuleshov.tasks import build
 from kuleshov.tasks.stories import ACTIONS, COLOURS, THINGS, Event
 from kuleshov.tasks.text_frames import TextFrames, _text
 from tests.conftest import a_video
@@ -97,4 +98,4 @@ def test_text_is_sentences() -> None:
 )
 def test_knobs_out_of_range_are_refused(knobs: dict[str, int], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        TextFrames(**knobs)
+        build("text_frames", knobs=knobs)

@@ -7,6 +7,7 @@ import pytest
 
 from kuleshov.errors import UsageError
 from kuleshov.sample import Sample
+from kuleshov.tasks import Task, build
 from kuleshov.tasks.text_order import KINDS, TextOrder
 from tests.conftest import a_video
 
@@ -71,31 +72,28 @@ def test_exactly_the_answer_is_true_of_the_text(kind: str, num_captions: int) ->
 
 def test_spans_follow_each_other_from_0() -> None:
     for seed in range(10):
-        spans = [
-            span.removesuffix(" s").split("-") for span in captions(a_sample(TextOrder(), seed))
-        ]
+        told = captions(a_sample(TextOrder(), seed))
+        spans = [span.removesuffix(" s").split("-") for span in told]
         assert spans[0][0] == "0" and len(spans) == 4
         assert [start for start, _ in spans[1:]] == [end for _, end in spans[:-1]]
         assert all(1 <= int(end) - int(start) <= 5 for start, end in spans)
 
 
 def test_what_an_order_option_names_is_the_kind() -> None:
-    sentence, phrase, prefix = (
-        next(iter(TextOrder().options(a_sample(TextOrder(kinds=(kind,)))).values())).split(
-            ", then "
-        )
-        for kind in ("order_sentence", "order_phrase", "order_prefix")
-    )
+    kinds = ("order_sentence", "order_phrase", "order_prefix")
+    made = [a_sample(TextOrder(kinds=(kind,))) for kind in kinds]
+    sentence, phrase, prefix = (TextOrder().right(s).split(", then ") for s in made)
     assert all(re.fullmatch(r"the \w+ \w+ was \w+", name) for name in sentence)
     assert all(re.fullmatch(r"the \w+ \w+", name) for name in phrase)
     assert all(re.fullmatch(r"the \w+ \w+ was \.\.\.", name) for name in prefix)
 
 
 def test_there_is_nothing_to_see() -> None:
+    task: Task = TextOrder()
     sample = a_sample(TextOrder())
     assert sample.media == () and "<video>" not in sample.prompt
-    assert TextOrder().switched_off(sample) is None
-    assert all(unit.parts == () for unit in TextOrder().units(sample))
+    assert task.switched_off(sample) is None
+    assert all(unit.parts == () for unit in task.units(sample))
 
 
 @pytest.mark.parametrize(
@@ -109,4 +107,4 @@ def test_there_is_nothing_to_see() -> None:
 )
 def test_knobs_out_of_range_are_refused(knobs: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        TextOrder(**knobs)  # type: ignore[arg-type]
+        build("text_order", knobs=knobs)

@@ -32,10 +32,8 @@ def test_every_kind_does_something_else() -> None:
     # One pixel at row 0, column 1 of 4 x 6.
     frames = np.zeros((1, 4, 6, 3), np.uint8)
     frames[0, 0, 1] = 200
-    where = {
-        kind: np.argwhere(apply(frames, [{"edit": kind}])[0, :, :, 0]) for kind in DESCRIPTIONS
-    }
-    assert {kind: place.tolist() for kind, place in where.items()} == {
+    edited = {kind: apply(frames, [{"edit": kind}])[0, :, :, 0] for kind in DESCRIPTIONS}
+    assert {kind: np.argwhere(picture).tolist() for kind, picture in edited.items()} == {
         "flip": [[3, 1]],
         "mirror": [[0, 4]],
         "rotate180": [[3, 4]],
