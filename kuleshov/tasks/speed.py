@@ -79,7 +79,7 @@ class Speed(Choice):
         if high < low:
             needed = (self.num_frames - 1) * max(strides) + 1
             reason = (
-                f"{video.num_frames - 2 * margin} frames between the ends, needs {needed} "
+                f"{max(0, video.num_frames - 2 * margin)} frames between the ends, needs {needed} "
                 "(knobs factors, fps, num_frames and trim)"
             )
             return Skip(video.path, reason, self.name)

@@ -21,6 +21,7 @@ def test_edited_and_untouched_frames_are_compressed_alike() -> None:
         "reorder": {"order": [1, 0, 3, 2]},
         "shape": {"shape": "circle", "x": 0.5, "y": 0.5, "size": 0.3, "angle": 0, "color": [9] * 3},
         "zoom_out": {"scale": 1.3},
+        "text": {"text": "one", "font_size": 12, "margin": 4},
     }
     pieces: dict[str, bytes] = {}
     JPEG.encode(FRAMES, [0.0] * 4, 80, pieces)
