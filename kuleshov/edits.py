@@ -22,6 +22,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from kuleshov.errors import UsageError, unknown_name
+from kuleshov.lettering import page
 from kuleshov.sample import Json, Pixels
 
 GREY = 128
@@ -82,6 +83,11 @@ def mirror(frames: Pixels) -> Pixels:
     return frames[:, :, ::-1]
 
 
+def flip(frames: Pixels) -> Pixels:
+    """Upside down; left and right stay."""
+    return frames[:, ::-1]
+
+
 def rotate180(frames: Pixels) -> Pixels:
     """Upside down and left to right (VideoSSR `Rotate180`)."""
     return frames[:, ::-1, ::-1]
@@ -135,6 +141,12 @@ def reorder(frames: Pixels, order: list[int]) -> Pixels:
 def hold(frames: Pixels, frame: int) -> Pixels:
     """One frame stays on screen for the whole range."""
     return np.repeat(frames[frame : frame + 1], len(frames), axis=0)
+
+
+def text(frames: Pixels, text: str, font_size: int, margin: int) -> Pixels:
+    """Black text on white in the place of each frame, see lettering.py."""
+    height, width = frames.shape[1:3]
+    return np.broadcast_to(page(text, height, width, font_size, margin), frames.shape)
 
 
 def nothing(frames: Pixels) -> Pixels:
@@ -226,6 +238,7 @@ def _put(canvas: Pixels, picture: Pixels, height: int, width: int) -> None:
 EDITS: dict[str, Callable[..., Pixels]] = {
     "blur": blur,
     "channel_swap": channel_swap,
+    "flip": flip,
     "grayscale": grayscale,
     "grey": grey,
     "hold": hold,
@@ -239,6 +252,7 @@ EDITS: dict[str, Callable[..., Pixels]] = {
     "rotate90": rotate90,
     "saturation": saturation,
     "shape": shape,
+    "text": text,
     "zoom_in": zoom_in,
     "zoom_out": zoom_out,
 }

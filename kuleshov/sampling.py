@@ -53,6 +53,23 @@ def uniform_in(video: Video, num_frames: int, trim: float) -> Clip:
     return uniform(video.start + margin, video.end - margin, num_frames)
 
 
+def consecutive(whole: Clip, num_clips: int, trim: float) -> list[Clip]:
+    """Equal clips, one after the other, that share the frames of a longer one.
+
+    Args:
+        whole: what is cut; `num_clips` must divide its number of frames.
+        num_clips: how many.
+        trim: share of each clip left out at each of its ends.
+    """
+    length = whole.num_frames // num_clips
+    seconds = whole.step * length
+    start, margin = whole.first - whole.step / 2, trim * seconds
+    return [
+        uniform(start + i * seconds + margin, start + (i + 1) * seconds - margin, length)
+        for i in range(num_clips)
+    ]
+
+
 def too_short(video: Video, min_seconds: float, min_frames: int) -> str | None:
     """Why a video is too short, or None if it is long enough."""
     if video.duration < min_seconds:

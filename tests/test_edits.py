@@ -228,6 +228,7 @@ def test_every_edit_keeps_shape_and_type() -> None:
             "angle": 0,
             "color": [1, 2, 3],
         },
+        "text": {"text": "", "font_size": 2, "margin": 1},
     }
     for name in EDITS:
         edited = apply(ramp(), [{"edit": name, **parameters.get(name, {})}])

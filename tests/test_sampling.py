@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuleshov.sampling import decimals_for, fit_size, too_short, uniform, uniform_in
+from kuleshov.sampling import (
+    consecutive,
+    decimals_for,
+    fit_size,
+    too_short,
+    uniform,
+    uniform_in,
+)
 from tests.conftest import a_video
 
 
@@ -22,6 +29,13 @@ def test_shown_clock_starts_at_zero_and_is_even() -> None:
 def test_trim_leaves_out_both_ends() -> None:
     # 5 % of 10 s at each end: [0.5, 9.5) in 9 slots of 1 s.
     assert uniform_in(a_video(), 9, 0.05).seconds() == pytest.approx([1, 2, 3, 4, 5, 6, 7, 8, 9])
+
+
+def test_consecutive_clips_share_the_frames_of_the_whole_and_lose_their_ends() -> None:
+    # [0, 8) in two clips of 2 frames; with a quarter of 4 s left out at each end, [1, 3) and
+    # [5, 7) in slots of 1 s.
+    first, second = consecutive(uniform(0, 8, 4), 2, 0.25)
+    assert first.seconds() == [1.5, 2.5] and second.seconds() == [5.5, 6.5]
 
 
 def test_start_offset_moves_the_window() -> None:

@@ -68,10 +68,9 @@ frame a second.) Read all frames, or ask for them by time."""
         """The times are those of the files."""
         for line in (out / f"{shard}{self.suffix}").read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            seconds, frames = zip(
-                *(decode_all(out / video["file"]) for video in row["videos"]), strict=True
-            )
-            yield Shown(sample_of(row), list(frames), list(seconds))
+            shown = [decode_all(out / video["file"]) for video in row["videos"]]
+            frames = [pixels for _, pixels in shown]
+            yield Shown(sample_of(row), frames, [seconds for seconds, _ in shown])
 
     def remove(self, out: Path, shard: str) -> None:
         (out / f"{shard}{self.suffix}").unlink(missing_ok=True)

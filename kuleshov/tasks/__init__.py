@@ -9,18 +9,32 @@ from typing import Any
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.sample import Json, Reward, Sample
 from kuleshov.tasks.anomaly import Anomaly
+from kuleshov.tasks.appearance import Appearance
+from kuleshov.tasks.arrow import Arrow
 from kuleshov.tasks.counting import Counting
 from kuleshov.tasks.jigsaw import Jigsaw
 from kuleshov.tasks.masked import Masked
+from kuleshov.tasks.odd_clip import OddClip
+from kuleshov.tasks.speed import Speed
 from kuleshov.tasks.task import Donors, Task
+from kuleshov.tasks.text_frames import TextFrames
+from kuleshov.tasks.text_order import TextOrder
+from kuleshov.tasks.turned import Turned
 
 __all__ = ["SETTINGS", "TASKS", "Donors", "Task", "build", "score", "task_of"]
 
 TASKS: dict[str, type[Task]] = {
     "anomaly": Anomaly,
+    "appearance": Appearance,
+    "arrow": Arrow,
     "counting": Counting,
     "jigsaw": Jigsaw,
     "masked": Masked,
+    "odd_clip": OddClip,
+    "speed": Speed,
+    "text_frames": TextFrames,
+    "text_order": TextOrder,
+    "turned": Turned,
 }
 """`TASKS[name]` is the class, `TASKS[name]()` its default setting."""
 

@@ -111,6 +111,7 @@ class Encoder:
         fields = dict(
             self.processor(
                 text=[text],
+                # None for a question without media; processors do not take an empty list.
                 images=images or None,
                 videos=videos or None,
                 video_metadata=times or None,

@@ -25,6 +25,7 @@ def test_edited_and_untouched_frames_are_compressed_alike() -> None:
         "shape": {"shape": "circle", "x": 0.5, "y": 0.5, "size": 0.3, "angle": 0, "color": [9] * 3},
         "zoom_in": {"scale": 1.3},
         "zoom_out": {"scale": 1.3},
+        "text": {"text": "one", "font_size": 12, "margin": 4},
     }
     pieces: dict[str, bytes] = {}
     JPEG.encode(FRAMES, [0.0] * 4, 80, pieces)

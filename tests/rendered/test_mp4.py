@@ -9,8 +9,9 @@ from kuleshov.clips import clip
 from kuleshov.dataset import load_samples
 from kuleshov.frames import decode, decode_all
 from kuleshov.media import render
-from kuleshov.rendered import RenderConfig, render_set
+from kuleshov.rendered import RenderConfig, load, render_set
 from kuleshov.rendered.formats import FORMATS
+from kuleshov.synthesize import MakeConfig, make
 
 
 def test_every_file_shows_its_frames_at_the_times_of_its_row(
@@ -36,6 +37,14 @@ def test_every_file_shows_its_frames_at_the_times_of_its_row(
     assert sorted(named) == sorted(
         path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.mp4")
     )
+
+
+def test_a_sample_without_media_is_read_back_without_frames(videos: Path, tmp_path: Path) -> None:
+    make(videos, tmp_path / "set", MakeConfig(tasks={"text_order": {}}, workers=0))
+    render_set(tmp_path / "set", tmp_path / "out", RenderConfig(format="mp4", workers=0))
+    shown = list(load(tmp_path / "out"))
+    assert [item.sample for item in shown] == load_samples(tmp_path / "set")
+    assert len(shown) == 4 and all(item.frames == [] == item.seconds for item in shown)
 
 
 def test_the_same_frames_at_other_times_are_another_video() -> None:

@@ -28,7 +28,12 @@ from kuleshov.tasks import SETTINGS, TASKS, Task, build, score, task_of
 
 EVERY = [(name, setting) for name in TASKS for setting in SETTINGS]
 # Procedural clips change less from second to second than real ones: more counts as different.
-KNOBS: dict[str, dict[str, Json]] = {"masked": {"max_similarity": 0.999, "fps": 2.0}}
+# They have 12 frames a second, too few for the default speeds.
+KNOBS: dict[str, dict[str, Json]] = {
+    "masked": {"max_similarity": 0.999, "fps": 2.0},
+    "speed": {"num_frames": 12},
+}
+BORROWING = ("odd_clip",)
 
 Made = dict[tuple[str, str], list[Sample]]
 both_settings_of_every_task = pytest.mark.parametrize(("name", "setting"), EVERY)
@@ -134,7 +139,10 @@ def test_other_videos_and_their_order_change_nothing(
     wanted = {sample.id: sample for sample in made[name, setting]}
     some = [videos[4], videos[1], videos[3]]
     again = make_all(some, name, setting)
-    assert again and all(wanted[sample.id] == sample for sample in again)
+    # What is borrowed changes when its donor comes or goes, and the ids tell.
+    kept = [sample for sample in again if wanted[sample.id].video_ids == sample.video_ids]
+    assert kept and all(wanted[sample.id] == sample for sample in kept)
+    assert len(kept) == len(again) or name in BORROWING
 
 
 @both_settings_of_every_task
@@ -222,14 +230,17 @@ def test_the_audit_can_take_every_question_apart(made: Made, name: str, setting:
 def test_switching_the_effect_off_keeps_everything_but_the_media(
     made: Made, clips: Path, name: str, setting: str
 ) -> None:
-    sample = made[name, setting][0]
-    off = task_of(sample).switched_off(sample)
-    if off is None:
-        return
-    assert replace(off, media=sample.media) == sample
-    assert [len(item.frames) for item in off.media] == [len(item.frames) for item in sample.media]
-    with_effect, without = (np.concatenate(render(s, clips)) for s in (sample, off))
-    assert (with_effect != without).any()
+    for sample in made[name, setting]:
+        off = task_of(sample).switched_off(sample)
+        if off is None:
+            return
+        assert replace(off, media=sample.media) == sample
+        assert [len(i.frames) for i in off.media] == [len(i.frames) for i in sample.media]
+        with_effect, without = (np.concatenate(render(s, clips)) for s in (sample, off))
+        if (with_effect != without).any():
+            return
+    # Where the true answer is that nothing was done, nothing can be switched off.
+    raise AssertionError("no sample changes when its effect is switched off")
 
 
 def test_tasks_need_no_deep_learning_library() -> None:

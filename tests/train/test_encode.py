@@ -2,12 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForImageTextToText
 
 from kuleshov.errors import UsageError
-from kuleshov.sample import Frame, MediaItem
+from kuleshov.sample import Frame, MediaItem, Sample
+from kuleshov.tasks.text_order import TextOrder
 from kuleshov.train.encode import batch, messages, metadata, vision_tokens
+from tests.conftest import a_video
 from tests.test_sample import a_sample
 from tests.train.conftest import Setup
 
@@ -50,6 +54,22 @@ def test_video_tokens_and_features_match(setup: Setup) -> None:
         assert (encoded.input_ids == token).sum() == grid.prod(dim=1).sum() // 4
         assert len(encoded.videos["pixel_values_videos"]) == grid.prod(dim=1).sum()
         assert ((encoded.token_types == 2) == (encoded.input_ids == token)).all()
+
+
+def test_a_question_without_media_is_text_alone(setup: Setup) -> None:
+    made = TextOrder().synthesize(a_video(), np.random.default_rng(0), lambda n: [])
+    assert isinstance(made, Sample)
+    text, video = setup.encoder(made), setup.encoder(setup.samples[0])
+    assert text.videos == {} and not text.token_types.any()
+    assert len(text.token_types) == len(text.input_ids) > 10
+    inputs = batch([text, video], setup.encoder.processor.tokenizer.pad_token_id)
+    assert (inputs["video_grid_thw"] == video.videos["video_grid_thw"]).all()
+    # The same question alone and beside one with a video gets the same scores.
+    model = AutoModelForImageTextToText.from_pretrained(setup.folder).eval()
+    with torch.no_grad():
+        beside = model(**inputs).logits[0, -1]
+        alone = model(**batch([text], 0)).logits[0, -1]
+    assert torch.allclose(beside, alone, atol=1e-4)
 
 
 def test_each_family_is_told_the_shown_times(setup: Setup) -> None:
