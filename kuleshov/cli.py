@@ -53,6 +53,9 @@ def make(
     per_video: Annotated[int | None, typer.Option(help="Samples per video and task.")] = None,
     held_out: Annotated[float | None, typer.Option(help="Share of videos held out.")] = None,
     config: Config = None,
+    share: Annotated[
+        float | None, typer.Option(help="Of the recipe's counts: a smaller set of the mixture.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes, one a core if not given; change no sample.")
@@ -78,6 +81,7 @@ def make(
         "setting": setting,
         "per_video": per_video,
         "held_out": held_out,
+        "share": share,
         "seed": seed,
         "workers": workers,
         "runner": runner,
@@ -92,6 +96,13 @@ def make(
         table.add_row(name, str(count["train"]), str(count["held_out"]))
     out.print(table)
     out.print(f"{summary['samples']} samples and {summary['skips']} skips in {output}")
+    for name, count in summary.get("mixture", {}).items():
+        if count["missing"]:
+            err.print(
+                f"{name}: {count['missing']} of {count['wanted']} samples are missing; give more "
+                f"videos, or raise per_video or make.per_task.{name}",
+                soft_wrap=True,
+            )
     if not summary["samples"]:
         err.print(f"no sample was made; {output / 'skips.jsonl'} says why")
         raise typer.Exit(1)

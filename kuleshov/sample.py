@@ -90,7 +90,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Skip:
-    """A video, or a (video, task), that gave no sample, with the reason."""
+    """A video, or a (video, entry of a recipe), that gave no sample, with the reason."""
 
     path: str
     reason: str
@@ -153,6 +153,11 @@ class Sample:
     seed: int
     chance: float
     provenance: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def entry(self) -> str:
+        """What its recipe calls it: its task, or the label where several entries share a task."""
+        return str(self.provenance.get("entry", self.task))
 
     def to_row(self) -> dict[str, Any]:
         """The sample as a row of the one Parquet schema that serves all tasks.

@@ -1,13 +1,14 @@
 """Videos x tasks -> samples, one video at a time.
 
-Everything random about a sample comes from (seed, task, video id, index), so neither the number
+Everything random about a sample comes from (seed, label, video id, index), where the label is that
+of its entry in the recipe, which is the task's name unless it says otherwise. So neither the number
 of workers nor the other videos in the folder change it. One exception: a task that borrows from
 other videos changes when its donor comes or goes; `video_ids` name the donor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -22,6 +23,7 @@ from kuleshov.errors import UnreadableVideoError, UsageError, unknown_name
 from kuleshov.files import replacing
 from kuleshov.journal import Journal, Lines
 from kuleshov.locations import Location
+from kuleshov.mixture import Priorities, largest, preferences, scaled
 from kuleshov.near_duplicates import NO_HASH, THRESHOLD, groups, hash_of
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, fraction, rng_for
@@ -37,10 +39,19 @@ class MakeConfig:
     """The `make` section of a recipe.
 
     Args:
-        tasks: names of the tasks, each with the knobs that differ from the setting.
+        tasks: the entries: names of tasks, each with the knobs that differ from the setting. For
+            several entries of one task, any labels, with the task's name among the knobs:
+            `mirror: {task: anomaly, kinds: [mirror]}`.
         setting: "default" or "paper".
-        per_video: samples for each video and task.
-        per_task: the same for single tasks, where it differs: the weights of a mixture.
+        per_video: samples for each video and entry.
+        per_task: the same for single entries, where it differs.
+        counts: samples of single entries in the whole set, both sides together; all that the
+            videos give where there is none. See mixture.py for which are kept.
+        weights: shares of all entries in the set, which is the largest one that has them; with
+            these there are no counts.
+        share: of the counts that is wanted, rounded up: a smaller set of the same mixture.
+        disjoint: whether each video serves one entry only, the first that can use it in an order
+            drawn by the counts or weights, or evenly. Videos that are borrowed from are not meant.
         held_out: share of the videos that training never sees.
         near_duplicates: share of the bits of their perceptual hashes up to which videos count as
             near-duplicates, which stay on one side of the split, see near_duplicates.py. Costs
@@ -65,6 +76,10 @@ class MakeConfig:
     setting: str = "default"
     per_video: int = 1
     per_task: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)
+    share: float = 1.0
+    disjoint: bool = False
     held_out: float = 0.2
     near_duplicates: float | None = THRESHOLD
     seed: int = 0
@@ -76,12 +91,22 @@ class MakeConfig:
     megabytes: int = 8192
 
     def __post_init__(self) -> None:
-        for name in self.per_task:
-            if name not in self.tasks:
-                raise unknown_name("task in make.per_task", name, self.tasks)
+        for key in ("per_task", "counts", "weights"):
+            for name in getattr(self, key):
+                if name not in self.tasks:
+                    raise unknown_name(f"task in make.{key}", name, self.tasks)
+        if self.counts and self.weights:
+            raise UsageError("make: counts and weights are both given; give one of them")
+        for key, needed in [("weights", bool(self.weights)), ("counts", self._is_shared_by_count)]:
+            left_out = [label for label in self.tasks if label not in getattr(self, key)]
+            if needed and left_out:
+                raise UsageError(f"make: {key} lacks {', '.join(left_out)}; give all or none")
         for key, ok, allowed in [
             ("per_video", self.per_video >= 1, "1 or more"),
             ("per_task", all(count >= 1 for count in self.per_task.values()), "1 or more each"),
+            ("counts", all(count >= 1 for count in self.counts.values()), "1 or more each"),
+            ("weights", all(w > 0 for w in self.weights.values()), "above 0 each"),
+            ("share", 0 < self.share <= 1, "above 0, to 1"),
             ("held_out", 0 <= self.held_out <= 1, "0 to 1"),
             (
                 "near_duplicates",
@@ -98,12 +123,36 @@ class MakeConfig:
     def limits(self) -> Limits:
         return Limits(self.seconds, self.megabytes)
 
-    def count(self, task: str) -> int:
-        """Samples of a task for each video."""
-        return self.per_task.get(task, self.per_video)
+    @property
+    def _is_shared_by_count(self) -> bool:
+        return self.disjoint and bool(self.counts)
 
-    def built(self) -> list[Task]:
-        return [build(name, self.setting, knobs) for name, knobs in self.tasks.items()]
+    def count(self, label: str) -> int:
+        """Samples of an entry for each video."""
+        return self.per_task.get(label, self.per_video)
+
+    def video_shares(self) -> dict[str, float]:
+        """Shares of the videos that the entries need where each video serves one of them."""
+        wanted: Mapping[str, float] = self.weights or self.counts or dict.fromkeys(self.tasks, 1.0)
+        return {label: wanted[label] / self.count(label) for label in self.tasks}
+
+    def built(self) -> dict[str, Task]:
+        """The task of each entry, by label.
+
+        Raises:
+            UsageError: an unknown task or knob, or a label that is the name of another task.
+        """
+        built = {}
+        for label, knobs in self.tasks.items():
+            name = str(knobs.get("task", label))
+            if label in TASKS and name != label:
+                raise UsageError(
+                    f"make.tasks: {label!r} is labelled as one task and is {name!r}; give another "
+                    "label"
+                )
+            rest = {key: value for key, value in knobs.items() if key != "task"}
+            built[label] = build(name, self.setting, rest)
+        return built
 
 
 def make(
@@ -130,9 +179,15 @@ def make(
         "source": str(videos),
         "videos": dataset.root_in(out, root),
         "setting": config.setting,
-        "tasks": {task.name: task.knobs() for task in tasks},
+        "tasks": {
+            label: {**({} if label == task.name else {"task": task.name}), **task.knobs()}
+            for label, task in tasks.items()
+        },
         "per_video": config.per_video,
         "per_task": config.per_task,
+        "counts": scaled(config.counts, config.share),
+        "weights": config.weights,
+        "disjoint": config.disjoint,
         "held_out": config.held_out,
         "near_duplicates": config.near_duplicates,
         "seed": config.seed,
@@ -150,15 +205,21 @@ def make(
         placed = Lines(work / "placed")
         journal.run("made", making, placed, _unmade, run, progress, "making samples")
     skips = chain(source.skips, (Skip(**skip) for skip in Lines(work / "skips")))
-    made = (_sample_or_skip(value) for values in journal.results("made") for value in values)
-    summary = dataset.write(out, chain(skips, made), resolved)
+    if config.counts or config.weights:
+        priorities = Priorities(_made(journal), config.seed)
+        counts = scaled(config.counts, config.share) or largest(config.weights, priorities.made())
+        kept = priorities.keep(_made(journal), counts)
+        more = {"mixture": priorities.summary(counts)}
+    else:
+        kept, more = _made(journal), {}
+    summary = dataset.write(out, chain(skips, kept), resolved, more)
     journal.remove()
     return summary
 
 
 def synthesize(
     video: Video,
-    tasks: Sequence[Task],
+    tasks: Mapping[str, Task],
     lenders: Callable[[Split], Sequence[Video]],
     config: MakeConfig,
     first: str | None = None,
@@ -167,7 +228,7 @@ def synthesize(
 
     Args:
         video: what to ask about.
-        tasks: what to ask.
+        tasks: what to ask, by label.
         lenders: gives all videos of a side, sorted by id; called only by tasks that borrow.
         config: the settings.
         first: id of the first one of its near-duplicates, whose side it is on.
@@ -176,32 +237,40 @@ def synthesize(
     kept = {"setting": config.setting}
     if first is not None and first != video.id:
         kept["near_duplicate_of"] = first
+    labels = list(tasks)
+    if config.disjoint:
+        labels = preferences(video.id, config.video_shares(), config.seed)
     results: list[Sample | Skip] = []
-    for task in tasks:
+    for label in labels:
+        task = tasks[label]
+        named = kept if label == task.name else {**kept, "entry": label}
 
-        def borrow(n: int, task: Task = task) -> list[Video]:
-            return donors(video, lenders(split), n, config.seed, task.name)
+        def borrow(n: int, label: str = label) -> list[Video]:
+            return donors(video, lenders(split), n, config.seed, label)
 
-        for index in range(config.count(task.name)):
-            rng = rng_for(config.seed, task.name, video.id, index)
+        for index in range(config.count(label)):
+            rng = rng_for(config.seed, label, video.id, index)
             try:
                 result = task.synthesize(video, rng, borrow)
             except UnreadableVideoError as error:
-                result = Skip(video.path, str(error), task.name)
+                result = Skip(video.path, str(error))
             if isinstance(result, Skip):
+                result = replace(result, task=label)
                 if result not in results:  # the same reason for each index is one reason
                     results.append(result)
                 continue
-            key = digest(task.name, dump_json(task.knobs()), video.id, config.seed, index)
+            key = digest(label, dump_json(task.knobs()), video.id, config.seed, index)
             results.append(
                 replace(
                     result,
                     id=f"{key:032x}"[:16],
                     split=split,
                     seed=config.seed,
-                    provenance={**result.provenance, **kept},
+                    provenance={**result.provenance, **named},
                 )
             )
+        if config.disjoint and any(isinstance(result, Sample) for result in results):
+            break
     return results
 
 
@@ -257,7 +326,7 @@ def _unhashed(video: Json, failed: Failed) -> Json:
     return NO_HASH
 
 
-def _synthesize(placed: Json, tasks: Sequence[Task], work: Path, config: MakeConfig) -> Json:
+def _synthesize(placed: Json, tasks: Mapping[str, Task], work: Path, config: MakeConfig) -> Json:
     video, first = Video(**placed["video"]), placed["first"]
     results = synthesize(video, tasks, lambda split: load(work / split), config, first)
     return [_to_json(result) for result in results]
@@ -265,6 +334,10 @@ def _synthesize(placed: Json, tasks: Sequence[Task], work: Path, config: MakeCon
 
 def _unmade(placed: Json, failed: Failed) -> Json:
     return [_to_json(Skip(placed["video"]["path"], failed.reason))]
+
+
+def _made(journal: Journal) -> Iterator[Sample | Skip]:
+    return (_sample_or_skip(value) for values in journal.results("made") for value in values)
 
 
 def _sample_or_skip(value: Json) -> Sample | Skip:
