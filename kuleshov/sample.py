@@ -159,6 +159,11 @@ class Sample:
         """What its recipe calls it: its task, or the label where several entries share a task."""
         return str(self.provenance.get("entry", self.task))
 
+    @property
+    def made_elsewhere(self) -> bool:
+        """Whether its pictures come finished: its recipe does not say what was done to them."""
+        return "published" in self.provenance
+
     def to_row(self) -> dict[str, Any]:
         """The sample as a row of the one Parquet schema that serves all tasks.
 
