@@ -11,10 +11,11 @@ from kuleshov.sample import Json, Reward, Sample
 from kuleshov.tasks.anomaly import Anomaly
 from kuleshov.tasks.counting import Counting
 from kuleshov.tasks.jigsaw import Jigsaw
+from kuleshov.tasks.labelled import Labelled
 from kuleshov.tasks.masked import Masked
 from kuleshov.tasks.task import Donors, Task
 
-__all__ = ["SETTINGS", "TASKS", "Donors", "Task", "build", "score", "task_of"]
+__all__ = ["GIVEN", "SETTINGS", "TASKS", "Donors", "Task", "build", "score", "task_of"]
 
 TASKS: dict[str, type[Task]] = {
     "anomaly": Anomaly,
@@ -23,6 +24,9 @@ TASKS: dict[str, type[Task]] = {
     "masked": Masked,
 }
 """`TASKS[name]` is the class, `TASKS[name]()` its default setting."""
+
+GIVEN: dict[str, type[Task]] = {"labelled": Labelled}
+"""Tasks whose questions come with the videos. They are scored like any other and make none up."""
 
 SETTINGS = ("default", "paper")
 
@@ -33,22 +37,23 @@ def build(name: str, setting: str = "default", knobs: Mapping[str, Json] | None 
     Raises:
         UsageError: unknown task, setting or knob, or a knob out of range.
     """
-    if name not in TASKS:
-        raise unknown_name("task", name, TASKS)
+    kinds = {**TASKS, **GIVEN}
+    if name not in kinds:
+        raise unknown_name("task", name, kinds)
     if setting not in SETTINGS:
         raise unknown_name("setting", setting, SETTINGS)
-    known = [field.name for field in fields(TASKS[name])]
+    known = [field.name for field in fields(kinds[name])]
     for knob in knobs or {}:
         if knob not in known:
             raise unknown_name(f"knob of {name}", knob, known)
-    start = TASKS[name].paper() if setting == "paper" else TASKS[name]()
+    start = kinds[name].paper() if setting == "paper" else kinds[name]()
     changed: dict[str, Any] = {**start.knobs(), **(knobs or {})}
     # JSON and YAML have lists where the fields are tuples.
     values: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in changed.items()
     }
     try:
-        return TASKS[name](**values)
+        return kinds[name](**values)
     except TypeError as error:
         raise UsageError(f"{name}: a knob has a value of the wrong kind: {error}") from error
 

@@ -119,7 +119,7 @@ def test_a_prefix_of_another_machine_is_left_out(frames: Path) -> None:
         {**row["videos"][0], "video": [f"/data/48/{p}" for p in row["videos"][0]["video"]]}
     ]
     assert asked(row, frames, prefix="/data/48").media == asked(counting(), frames).media
-    with pytest.raises(UsageError, match="/data/48/two/0.jpg lies outside of"):
+    with pytest.raises(UsageError, match=r"/data/48/two/0\.jpg lies outside of"):
         asked(row, frames)
 
 
