@@ -52,7 +52,7 @@ def audit(out: Path, num_rendered: int = 20) -> Findings:
         found = _sample_errors(sample)
         errors.extend(found)
         if not found:
-            sound.setdefault(sample.task, []).append(sample)
+            sound.setdefault(sample.entry, []).append(sample)
     floors = []
     for task, here in sorted(sound.items()):
         for sample in here[:num_rendered]:

@@ -53,6 +53,9 @@ def make(
     per_video: Annotated[int | None, typer.Option(help="Samples per video and task.")] = None,
     held_out: Annotated[float | None, typer.Option(help="Share of videos held out.")] = None,
     config: Config = None,
+    share: Annotated[
+        float | None, typer.Option(help="Of the recipe's counts: a smaller set of the mixture.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes, one a core if not given; change no sample.")
@@ -78,6 +81,7 @@ def make(
         "setting": setting,
         "per_video": per_video,
         "held_out": held_out,
+        "share": share,
         "seed": seed,
         "workers": workers,
         "runner": runner,
@@ -87,14 +91,31 @@ def make(
     with _bars() as progress:
         settings = load(config, "make", MakeConfig, changes, {"workers": None})
         summary = run(videos, output, settings, progress)
-    table = _table("task", "train", "held out")
-    for name, count in summary["tasks"].items():
-        table.add_row(name, str(count["train"]), str(count["held_out"]))
-    out.print(table)
-    out.print(f"{summary['samples']} samples and {summary['skips']} skips in {output}")
-    if not summary["samples"]:
-        err.print(f"no sample was made; {output / 'skips.jsonl'} says why")
-        raise typer.Exit(1)
+    _made(summary, output)
+
+
+@app.command("import")
+def import_rows(
+    rows: Annotated[Path, typer.Argument(help="Parquet file, or folder of some: VideoSSR-30K.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")],
+    frames: Annotated[str, typer.Option(help="Folder that the paths in the rows start from.")],
+    prefix: Annotated[str, typer.Option(help="Start of these paths that is left out.")] = "",
+    held_out: Annotated[
+        float, typer.Option(help="Share of videos held out; 1 for a benchmark.")
+    ] = 0.0,
+    workers: Annotated[int | None, typer.Option(help="Processes; change no sample.")] = None,
+) -> None:
+    """Make a sample set of published rows and frames: VideoSSR-30K, VIUBench.
+
+    Example: kuleshov import viubench/rows -o samples --frames viubench/frames --held-out 1
+    """
+    from kuleshov.published import PublishedConfig
+    from kuleshov.published import import_rows as run
+
+    settings = PublishedConfig(frames=frames, prefix=prefix, held_out=held_out, workers=workers)
+    with _bars() as progress:
+        summary = run(rows, output, settings, progress)
+    _made(summary, output)
 
 
 @app.command()
@@ -284,6 +305,25 @@ def main() -> None:
     except KuleshovError as error:
         err.print(f"kuleshov: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+
+
+def _made(summary: dict[str, Any], output: Path) -> None:
+    """What a set holds, and what it lacks."""
+    table = _table("task", "train", "held out")
+    for name, count in summary["tasks"].items():
+        table.add_row(name, str(count["train"]), str(count["held_out"]))
+    out.print(table)
+    out.print(f"{summary['samples']} samples and {summary['skips']} skips in {output}")
+    for name, count in summary.get("mixture", {}).items():
+        if count["missing"]:
+            err.print(
+                f"{name}: {count['missing']} of {count['wanted']} samples are missing; give more "
+                f"videos, or raise per_video or make.per_task.{name}",
+                soft_wrap=True,
+            )
+    if not summary["samples"]:
+        err.print(f"no sample was made; {output / 'skips.jsonl'} says why")
+        raise typer.Exit(1)
 
 
 def _table(*columns: str) -> Table:

@@ -76,10 +76,21 @@ def schema() -> pa.Schema:
     )
 
 
-def write(out: Path, results: Iterable[Sample | Skip], config: dict[str, Any]) -> dict[str, Any]:
+def write(
+    out: Path,
+    results: Iterable[Sample | Skip],
+    config: dict[str, Any],
+    more: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Write a whole set and return its summary. Few samples are in memory at a time.
 
     The same results give the same bytes, with the same version of pyarrow.
+
+    Args:
+        out: the folder.
+        results: what it is to hold.
+        config: the settings, with the folder of videos under "videos" (see `root_in`).
+        more: what the summary says besides the counts.
 
     Raises:
         WriteError: the disk is full, or the folder cannot be written.
@@ -95,7 +106,7 @@ def write(out: Path, results: Iterable[Sample | Skip], config: dict[str, Any]) -
                 skips.write(f"{dump_json(asdict(result))}\n".encode())
             else:
                 writers[result.split].add(result)
-    summary = counts.summary()
+    summary = {**counts.summary(), **(more or {})}
     replace_text(out / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     replace_text(out / "README.md", _card(summary))
     replace_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
@@ -169,7 +180,7 @@ def _table(rows: list[str]) -> pa.Table:
 
 
 class _Counts:
-    """Counts by task and split, and of the skips."""
+    """Counts by entry and split, and of the skips."""
 
     def __init__(self) -> None:
         self.videos: dict[str, set[str]] = {split: set() for split in SPLITS}
@@ -181,7 +192,7 @@ class _Counts:
             self.skips[result.task or "(video)"] += 1
         else:
             self.videos[result.split].add(result.video_ids[0])
-            self.tasks[result.task, result.split] += 1
+            self.tasks[result.entry, result.split] += 1
 
     def summary(self) -> dict[str, Any]:
         names = sorted({task for task, _ in self.tasks})

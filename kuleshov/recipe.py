@@ -1,6 +1,6 @@
 """Recipes: one YAML file for an experiment, with a section for each stage.
 
-    make:   ...    kuleshov.synthesize.MakeConfig
+    make:   ...    kuleshov.config.MakeConfig
     train:  ...    kuleshov.train.config.TrainConfig
     eval:   ...    kuleshov.evaluate.config.EvalConfig
 

@@ -94,7 +94,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Skip:
-    """A video, or a (video, task), that gave no sample, with the reason."""
+    """A video, or a (video, entry of a recipe), that gave no sample, with the reason."""
 
     path: str
     reason: str
@@ -167,6 +167,16 @@ class Sample:
     def placeholders(self) -> list[str]:
         """The `<video>` and `<image>` of the prompt, in order: one for each media item."""
         return re.findall(f"{VIDEO}|{IMAGE}", self.prompt)
+
+    @property
+    def entry(self) -> str:
+        """What its recipe calls it: its task, or the label where several entries share a task."""
+        return str(self.provenance.get("entry", self.task))
+
+    @property
+    def made_elsewhere(self) -> bool:
+        """Whether its pictures come finished: its recipe does not say what was done to them."""
+        return "published" in self.provenance
 
     def to_row(self) -> dict[str, Any]:
         """The sample as a row of the one Parquet schema that serves all tasks.

@@ -1,109 +1,41 @@
 """Videos x tasks -> samples, one video at a time.
 
-Everything random about a sample comes from (seed, task, video id, index), so neither the number
+Everything random about a sample comes from (seed, label, video id, index), where the label is that
+of its entry in the recipe, which is the task's name unless it says otherwise. So neither the number
 of workers nor the other videos in the folder change it. One exception: a task that borrows from
 other videos changes when its donor comes or goes; `video_ids` name the donor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from kuleshov import __version__, dataset
+from kuleshov.config import MakeConfig
 from kuleshov.content import fingerprint
 from kuleshov.donors import donors, load
-from kuleshov.errors import UnreadableVideoError, UsageError, unknown_name
+from kuleshov.errors import UnreadableVideoError
 from kuleshov.files import replacing
 from kuleshov.journal import Journal, Lines
+from kuleshov.labels import Label, by_video, read_labels
 from kuleshov.locations import Location
-from kuleshov.near_duplicates import NO_HASH, THRESHOLD, groups, hash_of
+from kuleshov.mixture import Priorities, largest, preferences, scaled
+from kuleshov.near_duplicates import NO_HASH, groups, hash_of
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, fraction, rng_for
 from kuleshov.read import read_video, without_duplicates
-from kuleshov.runners import RUNNERS, Failed, Limits, runner
+from kuleshov.runners import Failed, runner
 from kuleshov.sample import Json, Sample, Skip, Split, Video, dump_json
 from kuleshov.sources import Asked, find
-from kuleshov.tasks import TASKS, Task, build
+from kuleshov.tasks import Task
 
-
-@dataclass(frozen=True, kw_only=True)
-class MakeConfig:
-    """The `make` section of a recipe.
-
-    Args:
-        tasks: names of the tasks, each with the knobs that differ from the setting.
-        setting: "default" or "paper".
-        per_video: samples for each video and task.
-        per_task: the same for single tasks, where it differs: the weights of a mixture.
-        held_out: share of the videos that training never sees.
-        near_duplicates: share of the bits of their perceptual hashes up to which videos count as
-            near-duplicates, which stay on one side of the split, see near_duplicates.py. Costs
-            the decoding of 8 frames of each video; None looks for none, and neither does a set
-            of one side only.
-        seed: of everything random.
-        column: of a list or table, the one that holds the videos or their paths; None for the
-            first of "video", "path", "video_path" and "file" that there is.
-        root: the folder that holds the videos, or its address; nothing leads out of it. None for
-            the folder itself, the fixed part of a glob, or the folder of a list, to which the
-            paths in a list are relative.
-        runner: "local", or "ray" for a cluster; changes no sample.
-        workers: processes, which change no sample; None for one a core (what the command line
-            takes), 0 for none but this one, without the limits below. A script that asks for
-            more than 0 does its work below `if __name__ == "__main__":`, as the processes import
-            it.
-        seconds: limit for each video, after which it is a Skip.
-        megabytes: limit of memory for each process (Linux); what needs more is a Skip.
-    """
-
-    tasks: dict[str, dict[str, Any]] = field(default_factory=lambda: {name: {} for name in TASKS})
-    setting: str = "default"
-    per_video: int = 1
-    per_task: dict[str, int] = field(default_factory=dict)
-    held_out: float = 0.2
-    near_duplicates: float | None = THRESHOLD
-    seed: int = 0
-    column: str | None = None
-    root: str | None = None
-    runner: str = "local"
-    workers: int | None = 0
-    seconds: float = 600.0
-    megabytes: int = 8192
-
-    def __post_init__(self) -> None:
-        for name in self.per_task:
-            if name not in self.tasks:
-                raise unknown_name("task in make.per_task", name, self.tasks)
-        for key, ok, allowed in [
-            ("per_video", self.per_video >= 1, "1 or more"),
-            ("per_task", all(count >= 1 for count in self.per_task.values()), "1 or more each"),
-            ("held_out", 0 <= self.held_out <= 1, "0 to 1"),
-            (
-                "near_duplicates",
-                self.near_duplicates is None or 0 <= self.near_duplicates <= THRESHOLD,
-                f"0 to {THRESHOLD:.3f}, or null",
-            ),
-            ("seed", self.seed >= 0, "0 or more"),
-            ("workers", self.workers is None or self.workers >= 0, "0 or more"),
-            ("runner", self.runner in RUNNERS, " or ".join(RUNNERS)),
-        ]:
-            if not ok:
-                raise UsageError(f"make: {key} is {getattr(self, key)}; allowed: {allowed}")
-
-    def limits(self) -> Limits:
-        return Limits(self.seconds, self.megabytes)
-
-    def count(self, task: str) -> int:
-        """Samples of a task for each video."""
-        return self.per_task.get(task, self.per_video)
-
-    def built(self) -> list[Task]:
-        return [build(name, self.setting, knobs) for name, knobs in self.tasks.items()]
+__all__ = ["MakeConfig", "make", "split_of", "synthesize", "with_both_sides"]
 
 
 def make(
@@ -124,85 +56,129 @@ def make(
         WriteError: the disk is full, or `out` cannot be written.
     """
     tasks = config.built()
+    config.labelled_task()
+    rows = read_labels(Path(config.labelled["path"])) if config.labelled else []
     source = find(Asked(str(videos), out / "videos", config.column, config.root, progress))
     root, files = source.root, source.paths
     resolved = {
         "source": str(videos),
         "videos": dataset.root_in(out, root),
         "setting": config.setting,
-        "tasks": {task.name: task.knobs() for task in tasks},
+        "tasks": {
+            label: {**({} if label == task.name else {"task": task.name}), **task.knobs()}
+            for label, task in tasks.items()
+        },
         "per_video": config.per_video,
         "per_task": config.per_task,
+        "counts": scaled(config.counts, config.share),
+        "weights": config.weights,
+        "disjoint": config.disjoint,
+        "labelled": config.labelled,
         "held_out": config.held_out,
         "near_duplicates": config.near_duplicates,
         "seed": config.seed,
     }
     work = out / ".making"
-    journal = Journal(work, dump_json([__version__, resolved, fingerprint(root, files)]))
+    state = [fingerprint(root, files), [list(row) for row in rows]]
+    journal = Journal(work, dump_json([__version__, resolved, *state]))
     with runner(config.runner, config.workers, config.limits()) as run:
         journal.run("read", partial(_read, root), files, _unread, run, progress, "reading")
         _sort_out(map(_video_or_skip, journal.results("read")), work)
+        found = map(_video_or_skip, journal.results("read"))
+        labels_of, not_asked = by_video(rows, found, root) if rows else ({}, [])
         videos_found = Lines(work / "videos")
         if config.near_duplicates is not None and 0 < config.held_out < 1:
             journal.run("hashed", _hash, videos_found, _unhashed, run, progress, "hashing frames")
-        _split(videos_found, journal.results("hashed"), work, config)
+        _split(videos_found, journal.results("hashed"), labels_of, work, config)
         making = partial(_synthesize, tasks=tasks, work=work, config=config)
         placed = Lines(work / "placed")
         journal.run("made", making, placed, _unmade, run, progress, "making samples")
-    skips = chain(source.skips, (Skip(**skip) for skip in Lines(work / "skips")))
-    made = (_sample_or_skip(value) for values in journal.results("made") for value in values)
-    summary = dataset.write(out, chain(skips, made), resolved)
+    read_skips = (Skip(**skip) for skip in Lines(work / "skips"))
+    skips = chain(source.skips, read_skips, not_asked)
+    if config.counts or config.weights:
+        priorities = Priorities(_made(journal), config.seed)
+        counts = scaled(config.counts, config.share) or largest(config.weights, priorities.made())
+        kept = priorities.keep(_made(journal), counts)
+        more = {"mixture": priorities.summary(counts)}
+    else:
+        kept, more = _made(journal), {}
+    summary = dataset.write(out, chain(skips, kept), resolved, more)
     journal.remove()
     return summary
 
 
 def synthesize(
     video: Video,
-    tasks: Sequence[Task],
+    tasks: Mapping[str, Task],
     lenders: Callable[[Split], Sequence[Video]],
     config: MakeConfig,
     first: str | None = None,
+    rows: Sequence[Label] = (),
 ) -> list[Sample | Skip]:
     """All samples of one video, or why there are none.
 
     Args:
         video: what to ask about.
-        tasks: what to ask.
+        tasks: what to ask, by label.
         lenders: gives all videos of a side, sorted by id; called only by tasks that borrow.
         config: the settings.
         first: id of the first one of its near-duplicates, whose side it is on.
+        rows: labelled rows about it, which are asked too.
     """
     split = split_of(first or video.id, config)
     kept = {"setting": config.setting}
     if first is not None and first != video.id:
         kept["near_duplicate_of"] = first
+    labels = list(tasks)
+    if config.disjoint:
+        labels = preferences(video.id, config.video_shares(), config.seed)
     results: list[Sample | Skip] = []
-    for task in tasks:
+    for label in labels:
+        task = tasks[label]
+        named = kept if label == task.name else {**kept, "entry": label}
 
-        def borrow(n: int, task: Task = task) -> list[Video]:
-            return donors(video, lenders(split), n, config.seed, task.name)
+        def borrow(n: int, label: str = label) -> list[Video]:
+            return donors(video, lenders(split), n, config.seed, label)
 
-        for index in range(config.count(task.name)):
-            rng = rng_for(config.seed, task.name, video.id, index)
+        for index in range(config.count(label)):
+            rng = rng_for(config.seed, label, video.id, index)
             try:
                 result = task.synthesize(video, rng, borrow)
             except UnreadableVideoError as error:
-                result = Skip(video.path, str(error), task.name)
+                result = Skip(video.path, str(error))
             if isinstance(result, Skip):
+                result = replace(result, task=label)
                 if result not in results:  # the same reason for each index is one reason
                     results.append(result)
                 continue
-            key = digest(task.name, dump_json(task.knobs()), video.id, config.seed, index)
-            results.append(
-                replace(
-                    result,
-                    id=f"{key:032x}"[:16],
-                    split=split,
-                    seed=config.seed,
-                    provenance={**result.provenance, **kept},
-                )
+            key = digest(label, dump_json(task.knobs()), video.id, config.seed, index)
+            results.append(_finished(result, key, split, config, named))
+        if config.disjoint and any(isinstance(result, Sample) for result in results):
+            break
+    for row in rows:
+        asking = replace(config.labelled_task(), options=row.options)
+        result = asking.ask(video, row.question, row.answer)
+        if isinstance(result, Sample):
+            key = digest(
+                asking.name, dump_json(asking.knobs()), video.id, config.seed, row.question
             )
+            result = _finished(result, key, split, config, kept)
+        if result not in results:
+            results.append(result)
     return results
+
+
+def _finished(
+    sample: Sample, key: int, split: Split, config: MakeConfig, provenance: Mapping[str, Json]
+) -> Sample:
+    """A task's sample with what the run knows of it."""
+    return replace(
+        sample,
+        id=f"{key:032x}"[:16],
+        split=split,
+        seed=config.seed,
+        provenance={**sample.provenance, **provenance},
+    )
 
 
 def _sort_out(items: Iterable[Video | Skip], work: Path) -> None:
@@ -213,7 +189,13 @@ def _sort_out(items: Iterable[Video | Skip], work: Path) -> None:
             file.write(f"{dump_json(asdict(item))}\n".encode())
 
 
-def _split(videos: Lines, hashes: Iterable[Json], work: Path, config: MakeConfig) -> None:
+def _split(
+    videos: Lines,
+    hashes: Iterable[Json],
+    labels_of: Mapping[str, Sequence[Label]],
+    work: Path,
+    config: MakeConfig,
+) -> None:
     """Write down on which side each video is: that of the first one of its near-duplicates."""
     ids = [video["id"] for video in videos]
     first = dict(zip(ids, ids, strict=True))
@@ -227,7 +209,9 @@ def _split(videos: Lines, hashes: Iterable[Json], work: Path, config: MakeConfig
         files = {name: stack.enter_context(replacing(work / name)) for name in names}
         for video in videos:
             leader = first[video["id"]]
-            files["placed"].write(f"{dump_json({'video': video, 'first': leader})}\n".encode())
+            rows = [row._asdict() for row in labels_of.get(video["id"], ())]
+            line = {"video": video, "first": leader, "labels": rows}
+            files["placed"].write(f"{dump_json(line)}\n".encode())
             files[split_of(leader, config)].write(f"{dump_json(video)}\n".encode())
 
 
@@ -257,14 +241,19 @@ def _unhashed(video: Json, failed: Failed) -> Json:
     return NO_HASH
 
 
-def _synthesize(placed: Json, tasks: Sequence[Task], work: Path, config: MakeConfig) -> Json:
+def _synthesize(placed: Json, tasks: Mapping[str, Task], work: Path, config: MakeConfig) -> Json:
     video, first = Video(**placed["video"]), placed["first"]
-    results = synthesize(video, tasks, lambda split: load(work / split), config, first)
+    rows = [Label(**{**row, "options": tuple(row["options"])}) for row in placed["labels"]]
+    results = synthesize(video, tasks, lambda split: load(work / split), config, first, rows)
     return [_to_json(result) for result in results]
 
 
 def _unmade(placed: Json, failed: Failed) -> Json:
     return [_to_json(Skip(placed["video"]["path"], failed.reason))]
+
+
+def _made(journal: Journal) -> Iterator[Sample | Skip]:
+    return (_sample_or_skip(value) for values in journal.results("made") for value in values)
 
 
 def _sample_or_skip(value: Json) -> Sample | Skip:

@@ -10,7 +10,18 @@ from typer.testing import CliRunner
 
 from kuleshov.cli import app, main
 
-COMMANDS = ["make", "check", "view", "render", "train", "eval", "report", "demo", "doctor"]
+COMMANDS = [
+    "make",
+    "import",
+    "check",
+    "view",
+    "render",
+    "train",
+    "eval",
+    "report",
+    "demo",
+    "doctor",
+]
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:

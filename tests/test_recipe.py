@@ -89,7 +89,7 @@ def test_a_resolved_config_reads_back_as_the_same(tmp_path: Path) -> None:
 
 
 def test_every_recipe_of_the_project_is_valid() -> None:
-    paths = sorted(packaged("demo.yaml").parent.glob("*.yaml"))
+    paths = sorted(packaged("demo.yaml").parent.rglob("*.yaml"))
     assert paths
     for path in paths:
         sections = yaml.safe_load(path.read_text())

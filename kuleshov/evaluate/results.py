@@ -23,7 +23,7 @@ class Result:
 
     Args:
         sample: id of the sample.
-        task: name of the task.
+        task: the entry of the recipe that the sample belongs to; mostly the name of its task.
         video: id of the video that decides the split; statistics resample by it.
         condition: "full" or the name of a control.
         repeat: 0 for the only answer.

@@ -102,7 +102,7 @@ def _answers(
         results.append(
             Result(
                 sample=sample.id,
-                task=sample.task,
+                task=sample.entry,
                 video=sample.video_ids[0],
                 condition=condition,
                 repeat=0,

@@ -13,6 +13,7 @@ from kuleshov.tasks.appearance import Appearance
 from kuleshov.tasks.arrow import Arrow
 from kuleshov.tasks.counting import Counting
 from kuleshov.tasks.jigsaw import Jigsaw
+from kuleshov.tasks.labelled import Labelled
 from kuleshov.tasks.masked import Masked
 from kuleshov.tasks.odd_clip import OddClip
 from kuleshov.tasks.speed import Speed
@@ -21,7 +22,7 @@ from kuleshov.tasks.text_frames import TextFrames
 from kuleshov.tasks.text_order import TextOrder
 from kuleshov.tasks.turned import Turned
 
-__all__ = ["SETTINGS", "TASKS", "Donors", "Task", "build", "score", "task_of"]
+__all__ = ["GIVEN", "SETTINGS", "TASKS", "Donors", "Task", "build", "score", "task_of"]
 
 TASKS: dict[str, type[Task]] = {
     "anomaly": Anomaly,
@@ -38,6 +39,9 @@ TASKS: dict[str, type[Task]] = {
 }
 """`TASKS[name]` is the class, `TASKS[name]()` its default setting."""
 
+GIVEN: dict[str, type[Task]] = {"labelled": Labelled}
+"""Tasks whose questions come with the videos. They are scored like any other and make none up."""
+
 SETTINGS = ("default", "paper")
 
 
@@ -45,7 +49,7 @@ def build(name: str, setting: str = "default", knobs: Mapping[str, Json] | None 
     """A task by name, in a named setting, with single knobs changed.
 
     Args:
-        name: in `TASKS`.
+        name: in `TASKS`, or in `GIVEN`.
         setting: in `SETTINGS`.
         knobs: values of the task's fields. `level` names one of its `LEVELS`, whose knobs come
             before these.
@@ -53,27 +57,29 @@ def build(name: str, setting: str = "default", knobs: Mapping[str, Json] | None 
     Raises:
         UsageError: unknown task, setting, level or knob, or a knob out of range.
     """
-    if name not in TASKS:
-        raise unknown_name("task", name, TASKS)
+    kinds = {**TASKS, **GIVEN}
+    if name not in kinds:
+        raise unknown_name("task", name, kinds)
     if setting not in SETTINGS:
         raise unknown_name("setting", setting, SETTINGS)
-    known = [field.name for field in fields(TASKS[name])]
+    kind = kinds[name]
+    known = [field.name for field in fields(kind)]
     given = dict(knobs or {})
     level = given.pop("level", None)
-    if level is not None and level not in TASKS[name].LEVELS:
-        raise unknown_name(f"level of {name}", str(level), TASKS[name].LEVELS)
+    if level is not None and level not in kind.LEVELS:
+        raise unknown_name(f"level of {name}", str(level), kind.LEVELS)
     for knob in given:
         if knob not in known:
             raise unknown_name(f"knob of {name}", knob, known)
-    start = TASKS[name].paper() if setting == "paper" else TASKS[name]()
-    leveled = TASKS[name].LEVELS[level] if level is not None else {}
+    start = kind.paper() if setting == "paper" else kind()
+    leveled = kind.LEVELS[level] if level is not None else {}
     changed: dict[str, Any] = {**start.knobs(), **leveled, **given}
     # JSON and YAML have lists where the fields are tuples.
     values: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in changed.items()
     }
     try:
-        return TASKS[name](**values)
+        return kind(**values)
     except TypeError as error:
         raise UsageError(f"{name}: a knob has a value of the wrong kind: {error}") from error
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kuleshov.errors import UsageError, unknown_name
-from kuleshov.tasks import TASKS
+from kuleshov.tasks import GIVEN, TASKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +33,8 @@ class SFTSettings:
 
     def __post_init__(self) -> None:
         for task, steps in self.curriculum.items():
-            if task not in TASKS:
-                raise unknown_name("task in train.sft.curriculum", task, TASKS)
+            if task not in (known := {**TASKS, **GIVEN}):
+                raise unknown_name("task in train.sft.curriculum", task, known)
             if steps < 0:
                 raise UsageError(f"train.sft.curriculum: {task} is {steps}; allowed: 0 or more")
         if sum(self.curriculum.values()) > self.steps:

@@ -1,0 +1,132 @@
+"""A question of your own, with its answer: labelled rows beside the pretext tasks.
+
+    options    the letter of the right one     (A) red  (B) green      answer B
+    none       the answer as text              answer   a red car
+
+Reward: 1 for the right answer, else 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import ClassVar, Self
+
+import numpy as np
+
+from kuleshov.errors import UsageError
+from kuleshov.sample import Json, MediaItem, Sample, Skip, Video
+from kuleshov.sampling import too_short, uniform_in
+from kuleshov.tasks.task import Donors, Part, Task, Unit
+
+CHOICE = "Answer with the letter of the right option."
+TEXT = "Answer in as few words as possible."
+_LETTER = re.compile(r"\(?([A-Za-z])\)?[.:]?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled(Task):
+    """A given question about a video. It makes none up: see `make.labelled` (labels.py).
+
+    No paper publishes it: both settings are the same but for the form of the answer.
+
+    Texts are compared without case, without marks and spaces around them and with single spaces
+    within. Chance of an answer as text is taken to be 0.
+
+    Args:
+        options: to choose from, of one sample; none where the answer is text.
+        num_frames: frames shown, evenly spaced.
+        trim: share of the video left out at each end.
+        min_seconds: shorter videos are skipped.
+        min_frames: videos with fewer decodable frames are skipped.
+    """
+
+    name: ClassVar[str] = "labelled"
+
+    options: tuple[str, ...] = ()
+    num_frames: int = 48
+    trim: float = 0.0
+    min_seconds: float = 0.0
+    min_frames: int = 2
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 2 or self.num_frames % 2:
+            # Video models merge frames in pairs and repeat the last of an odd number.
+            raise UsageError(f"labelled: num_frames is {self.num_frames}; allowed: even numbers")
+        if self.options and not 2 <= len(set(map(plain, self.options))) == len(self.options) <= 26:
+            raise UsageError(
+                f"labelled: options are {list(self.options)}; allowed: 2 to 26 different ones"
+            )
+
+    @classmethod
+    def paper(cls) -> Self:
+        return cls(form="direct")
+
+    def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:
+        return Skip(video.path, "its questions come from rows, see make.labelled", self.name)
+
+    def ask(self, video: Video, question: str, answer: str) -> Sample | Skip:
+        """A question about a video.
+
+        Args:
+            video: what it is about.
+            question: the text, without its options.
+            answer: the letter of the right option, or the text.
+        """
+        if reason := too_short(video, self.min_seconds, self.min_frames):
+            return Skip(video.path, reason, self.name)
+        frames = uniform_in(video, self.num_frames, self.trim).frames(video)
+        options = [
+            f"({letter}) {option}"
+            for letter, option in zip(ascii_uppercase, self.options, strict=False)
+        ]
+        prompt = "\n".join(["<video>", question, *options, CHOICE if options else TEXT])
+        chance = 1 / len(options) if options else 0.0
+        item = MediaItem(frames, *self.frame_size(video))
+        return self.sample([video], [item], prompt, answer, chance)
+
+    def guess(self, sample: Sample, rng: np.random.Generator) -> Json:
+        if self.options:
+            return ascii_uppercase[rng.integers(len(self.options))]
+        return "unknown"
+
+    def candidates(self, samples: Sequence[Sample]) -> Iterable[Json]:
+        """All answers of the set."""
+        return sorted({sample.answer for sample in samples})
+
+    def units(self, sample: Sample) -> list[Unit]:
+        """Is this the right option? None where the answer is text."""
+        (item,) = sample.media
+        whole = (Part(0, 0, len(item.frames)),)
+        return [
+            Unit(whole, letter == sample.answer, option)
+            for letter, option in zip(ascii_uppercase, self.options, strict=False)
+        ]
+
+    def switched_off(self, sample: Sample) -> None:
+        """Nothing was done to the video."""
+        return None
+
+    def write(self, answer: Json) -> str:
+        return str(answer)
+
+    def parse(self, text: str, sample: Sample) -> Json:
+        if not self.options:
+            return text if plain(text) else None
+        match = _LETTER.fullmatch(text)
+        letter = match.group(1).upper() if match else ""
+        return letter if letter and letter in ascii_uppercase[: len(self.options)] else None
+
+    def grade(self, answer: Json, truth: Json) -> dict[str, float]:
+        return {"total": float(plain(answer) == plain(truth))}
+
+
+def plain(text: str) -> str:
+    """A text as it is compared.
+
+    >>> plain('  "A red  Car." ')
+    'a red car'
+    """
+    return " ".join(text.casefold().split()).strip(" .,;:!?\"'")

@@ -1,0 +1,102 @@
+"""The recipes of papers run scaled down, and say what the papers say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kuleshov.audit import audit
+from kuleshov.dataset import load_samples
+from kuleshov.recipe import load, packaged
+from kuleshov.synthesize import MakeConfig, make
+from kuleshov.train.config import TrainConfig
+
+FOLDER = packaged("demo.yaml").parent
+PAPERS = sorted(path for path in FOLDER.rglob("*.yaml") if path.name != "demo.yaml")
+ABLATIONS = [path for path in PAPERS if path.parent.name == "ablation"]
+of_papers = pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
+
+
+def config(path: Path) -> MakeConfig:
+    return load(path, "make", MakeConfig, {})
+
+
+@of_papers
+def test_a_scaled_down_recipe_gives_what_it_counts(
+    path: Path, short_clips: Path, tmp_path: Path
+) -> None:
+    whole = config(path)
+    share = 1.5 / max(whole.counts.values())  # two of the most wanted entries, one of the others
+    small = load(path, "make", MakeConfig, {"share": share, "workers": 0})
+    summary = make(short_clips, tmp_path, small)
+    assert summary["mixture"].keys() == whole.tasks.keys() == whole.counts.keys()
+    samples = load_samples(tmp_path)
+    for label, row in summary["mixture"].items():
+        assert row["wanted"] in (1, 2)
+        assert row["kept"] == sum(sample.entry == label for sample in samples)
+        assert row["kept"] + row["missing"] == row["wanted"]
+    assert samples and summary["skips"] == 0
+    if not whole.disjoint:
+        assert sum(row["missing"] for row in summary["mixture"].values()) == 0
+    assert audit(tmp_path, num_rendered=1).errors == []
+    if whole.disjoint:
+        served = {(sample.video_ids[0], sample.entry) for sample in samples}
+        assert len(served) == len({video for video, _ in served})
+
+
+@of_papers
+def test_recipes_of_papers_have_the_published_form(
+    path: Path, short_clips: Path, tmp_path: Path
+) -> None:
+    make(short_clips, tmp_path, load(path, "make", MakeConfig, {"share": 1e-3}))
+    limit = 512 * 512 if path.name == "viubench.yaml" else 256 * 256
+    for sample in load_samples(tmp_path):
+        assert (sample.form, sample.provenance["setting"]) == ("direct", "paper")
+        assert sum(len(item.frames) for item in sample.media) == 48
+        assert sample.knobs["max_pixels"] == limit and sample.knobs["min_pixels"] == 128 * 128
+
+
+def test_videossr_30k_has_the_published_counts() -> None:
+    recipe = config(FOLDER / "videossr_30k.yaml")
+    perturbations = ["channel_swap", "mirror", "zoom_out", "rotate180"]
+    assert recipe.counts == {
+        **dict.fromkeys(perturbations, 3000),
+        "jigsaw": 12000,
+        "counting": 6000,
+    }
+    kinds = [recipe.built()[name].knobs()["kinds"] for name in perturbations]
+    assert kinds == [[name] for name in perturbations]
+    assert recipe.disjoint and recipe.held_out == 0.0
+
+
+@pytest.mark.parametrize("path", [FOLDER / "videossr_30k.yaml", *ABLATIONS], ids=lambda p: p.stem)
+def test_training_is_the_published_one(path: Path) -> None:
+    grpo = load(path, "train", TrainConfig, {}).grpo
+    assert (grpo.prompts_per_step, grpo.group_size) == (64, 8)
+    assert (grpo.learning_rate, grpo.beta, grpo.temperature) == (1e-6, 1e-3, 1.0)
+    assert grpo.max_completion_tokens == 2048
+    assert grpo.steps == sum(config(path).counts.values()) // 64
+
+
+def test_viubench_has_nine_held_out_subtypes_of_300() -> None:
+    recipe = config(FOLDER / "viubench.yaml")
+    assert list(recipe.counts.values()) == [300] * 9 and recipe.held_out == 1.0
+    tasks = {label: task.knobs() for label, task in recipe.built().items()}
+    assert [tasks[f"jigsaw_{level}"]["num_clips"] for level in ("easy", "hard")] == [6, 8]
+    levels = [tasks[f"counting_{level}"] for level in ("easy", "hard")]
+    assert [(t["max_frames"], t["max_instances"]) for t in levels] == [(3, 3), (4, 4)]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in ABLATIONS if path.stem.endswith("_strict")], ids=lambda p: p.stem
+)
+def test_smooth_and_strict_ask_the_same_questions(
+    path: Path, short_clips: Path, tmp_path: Path
+) -> None:
+    def asked(recipe: Path) -> list[tuple[object, ...]]:
+        out = tmp_path / recipe.stem
+        make(short_clips, out, load(recipe, "make", MakeConfig, {"share": 1e-3}))
+        return [(s.entry, s.prompt, s.media, s.answer) for s in load_samples(out)]
+
+    assert asked(path) == asked(path.with_stem(path.stem.replace("strict", "smooth")))
