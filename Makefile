@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix fuzz soak bench-data bench-scale clean
+.PHONY: demo test check fix fuzz soak bench-data bench-scale bench-view clean
 .DEFAULT_GOAL := help
 
 help:
@@ -37,6 +37,9 @@ bench-data: $(READY) ## measure the data stage; KULESHOV_TEST_VIDEOS or VIDEOS=f
 
 bench-scale: $(READY) ## how cost and memory grow with the number of videos, and what Ray costs
 	$(BIN)/python -m benchmarks.scale
+
+bench-view: $(READY) ## how long a browser takes to open the page of 10,000 samples; needs Chromium
+	$(BIN)/python -m benchmarks.view
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
