@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix fuzz soak bench-data bench-scale bench-view clean
+.PHONY: demo test check fix gallery fuzz soak bench-data bench-scale bench-view clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,9 @@ check: $(READY) ## lint and type-check
 fix: $(READY) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+gallery: $(READY) ## write docs/gallery.md and the pages of docs/tasks again, after a task has changed
+	$(BIN)/python -m kuleshov.report.task_pages docs
 
 soak: $(READY) ## kill make and render 200 times and see that they end with the same
 	$(BIN)/python -m benchmarks.soak

@@ -73,9 +73,10 @@ class Sheet(NamedTuple):
     blocks: tuple[Block, ...]
 
 
-def as_shown(sample: Sample) -> Sheet:
-    """Every frame in the order in which the model is given it."""
-    return _laid_out(sample.media, [(i, range(len(m.frames))) for i, m in enumerate(sample.media)])
+def as_shown(sample: Sample, height: int = HEIGHT) -> Sheet:
+    """Every frame in the order in which the model is given it, `height` pixels high at most."""
+    items = [(i, range(len(item.frames))) for i, item in enumerate(sample.media)]
+    return _laid_out(sample.media, items, height)
 
 
 def as_in_video(sample: Sample) -> Sheet | None:
@@ -88,17 +89,19 @@ def as_in_video(sample: Sample) -> Sheet | None:
             for index, frame in enumerate(item.frames)
         ]
         items.append((min(moments), i, [index for _, _, index in sorted(moments)]))
-    sheet = _laid_out(sample.media, [(i, frames) for _, i, frames in sorted(items)])
+    sheet = _laid_out(sample.media, [(i, frames) for _, i, frames in sorted(items)], HEIGHT)
     edited = any(item.edits for item in sample.media)
     return sheet if edited or sheet != as_shown(sample) else None
 
 
-def _laid_out(media: Sequence[MediaItem], items: Iterable[tuple[int, Sequence[int]]]) -> Sheet:
+def _laid_out(
+    media: Sequence[MediaItem], items: Iterable[tuple[int, Sequence[int]]], limit: int
+) -> Sheet:
     label = LABEL if len(media) > 1 else 0
     blocks: list[Block] = []
     left, top, bottom, right = GAP, GAP, GAP, GAP
     for i, frames in items:
-        height = min(HEIGHT, media[i].height)
+        height = min(limit, media[i].height)
         width = max(1, round(media[i].width * height / media[i].height))
         across = max(1, (WIDTH - GAP) // (width + GAP))
         rows = -(-len(frames) // across)
