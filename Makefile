@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix fuzz soak bench-data bench-scale clean
+.PHONY: demo test check fix gallery fuzz soak bench-data bench-scale bench-view clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,9 @@ fix: $(READY) ## format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+gallery: $(READY) ## write docs/gallery.md and the pages of docs/tasks again, after a task has changed
+	$(BIN)/python -m kuleshov.report.task_pages docs
+
 soak: $(READY) ## kill make and render 200 times and see that they end with the same
 	$(BIN)/python -m benchmarks.soak
 
@@ -37,6 +40,9 @@ bench-data: $(READY) ## measure the data stage; KULESHOV_TEST_VIDEOS or VIDEOS=f
 
 bench-scale: $(READY) ## how cost and memory grow with the number of videos, and what Ray costs
 	$(BIN)/python -m benchmarks.scale
+
+bench-view: $(READY) ## how long a browser takes to open the page of 10,000 samples; needs Chromium
+	$(BIN)/python -m benchmarks.view
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -142,27 +142,32 @@ def check(data: Data) -> None:
 @app.command()
 def view(
     data: Data,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Page to write.")] = None,
-    count: Annotated[int, typer.Option(help="Samples of each task to show.")] = 4,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Folder to write; OUT/view if not given."
+        ),
+    ] = None,
+    sheets: Annotated[
+        str, typer.Option(help="Samples of each task that get a contact sheet: a number, or all.")
+    ] = "20",
+    workers: Annotated[int | None, typer.Option(help="Processes; change no byte.")] = None,
 ) -> None:
-    """Write a page that shows samples as a model sees them.
+    """Write a page that shows samples as a model sees them, and what was skipped.
 
-    Example: kuleshov view samples -o samples.html
+    Example: kuleshov view samples --sheets 100
     """
-    from kuleshov.dataset import load_samples, videos_root
-    from kuleshov.report.gallery import Pick, gallery
-    from kuleshov.report.page import write_page
+    from kuleshov.report.view import view as run
 
-    samples = load_samples(data)
-    page = output or data / "view.html"
-    tasks = sorted({sample.task for sample in samples})
-    picks = [
-        Pick(sample, sample.split.replace("_", " "))
-        for task in tasks
-        for sample in [s for s in samples if s.task == task][:count]
-    ]
-    write_page(page, f"Samples in {data.name}", [gallery(picks, videos_root(data), "Samples")])
-    out.print(str(page))
+    if sheets != "all" and not sheets.isdecimal():
+        raise UsageError(f"--sheets is {sheets!r}; allowed: a number or all")
+    count = None if sheets == "all" else int(sheets)
+    with _bars() as progress:
+        viewed = run(data, output or data / "view", count, workers, progress)
+    out.print(f"{viewed.samples} samples, {viewed.sheets} with a sheet, and {viewed.skips} skips")
+    if viewed.failed:
+        err.print(f"{viewed.failed} sheets cannot be drawn; the page says why")
+    out.print(str(viewed.page), soft_wrap=True)
 
 
 @app.command()

@@ -223,10 +223,7 @@ def iterate_samples(out: Path | str, split: str | None = None) -> Iterator[Sampl
     import pyarrow.parquet as pq
 
     out = Path(out)
-    if not (out / "summary.json").is_file():
-        raise UsageError(
-            f"{out} holds no finished set of samples; make one with `kuleshov make VIDEOS -o {out}`"
-        )
+    load_summary(out)
     if split is not None and split not in SPLITS:
         raise UsageError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
     for name in [split] if split else SPLITS:
@@ -234,6 +231,21 @@ def iterate_samples(out: Path | str, split: str | None = None) -> Iterator[Sampl
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(_ROWS_PER_GROUP):
                     yield from map(Sample.from_row, batch.to_pylist())
+
+
+def load_summary(out: Path | str) -> dict[str, Any]:
+    """The counts of a set.
+
+    Raises:
+        UsageError: there is no finished set in the folder.
+    """
+    path = Path(out) / "summary.json"
+    if not path.is_file():
+        raise UsageError(
+            f"{out} holds no finished set of samples; make one with `kuleshov make VIDEOS -o {out}`"
+        )
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
 
 
 def load_skips(out: Path | str) -> list[Skip]:

@@ -55,8 +55,10 @@ def test_make_check_and_view_one_after_the_other(short_clips: Path, tmp_path: Pa
     assert list(summary["tasks"]) == ["jigsaw"]
     code, output = run("check", out)
     assert code == 0 and "0 errors" in output and "jigsaw" in output
-    code, output = run("view", out, "-o", tmp_path / "view.html", "--count", "1")
-    assert code == 0 and "<img" in (tmp_path / "view.html").read_text()
+    code, output = run("view", out, "--sheets", "1", "--workers", "0")
+    assert code == 0 and "12 samples, 1 with a sheet, and 0 skips" in output
+    assert (out / "view" / "index.html").is_file()
+    assert len(list((out / "view" / "sheets").iterdir())) == 2
 
 
 def test_render_writes_files_and_says_how_much(short_clips: Path, tmp_path: Path) -> None:
@@ -116,6 +118,8 @@ def test_no_sample_at_all_ends_with_exit_code_one(short_clips: Path, tmp_path: P
         (["make", "nowhere", "-o", "out"], "nowhere is not a folder"),
         (["make", ".", "-o", "out", "--task", "jigzaw"], "did you mean 'jigsaw'"),
         (["check", "nowhere"], "make one with `kuleshov make VIDEOS -o nowhere`"),
+        (["view", "nowhere"], "nowhere holds no finished set"),
+        (["view", ".", "--sheets", "many"], "--sheets is 'many'; allowed: a number or all"),
         (["render", "nowhere", "-o", "out"], "nowhere holds no finished set"),
         (["render", ".", "-o", "out", "--format", "mp5"], "did you mean 'mp4'"),
         (["report", "nowhere", "-o", "page.html"], "nowhere is no run folder"),
