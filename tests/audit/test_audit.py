@@ -21,7 +21,7 @@ def samples(short_clips: Path, tmp_path: Path) -> list[Sample]:
 
 def audited(samples: list[Sample], videos: Path, out: Path) -> list[str]:
     write(out, samples, {"videos": str(videos)})
-    return audit(out).errors
+    return [str(error) for error in audit(out).errors]
 
 
 def test_a_sound_set_has_no_errors_and_its_floors(
