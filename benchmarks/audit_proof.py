@@ -107,7 +107,7 @@ def _plant(plant: Plant, videos: Path, out: Path) -> dict[str, Any]:
     write(out, plant.change(load_samples(out)), {"videos": str(videos)})
     findings = audit(out, CLIPS, encode=plant.encode)
     asked = [row for row in findings.probes if row.judged and row.probe in plant.probes]
-    best = max(asked, key=lambda row: (row.verdict == "leak", row.excess))
+    best = max(asked, key=lambda row: row.rank)
     print(f"planted in {plant.task}: {best.probe} on the {best.on}: {best.verdict} {best.why}")
     return {"caught": best.verdict == "leak", **_figures(best)}
 

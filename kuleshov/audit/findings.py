@@ -72,9 +72,9 @@ class Probed:
     why: str = ""
 
     @property
-    def excess(self) -> float:
-        """How far the lower end of the interval lies above chance."""
-        return self.interval[0] - self.chance
+    def rank(self) -> tuple[bool, float]:
+        """Leaks come first, then what is furthest above chance."""
+        return self.verdict == "leak", self.score - self.chance
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ class Findings:
         return faulty
 
     def worst(self) -> list[Probed]:
-        """Of each task what is judged and came nearest to a leak, or went furthest beyond."""
+        """Of each task the probe that got furthest where it must get nowhere."""
         worst: dict[str, Probed] = {}
         for row in self.probes:
-            if row.judged and (row.task not in worst or row.excess > worst[row.task].excess):
+            if row.judged and (row.task not in worst or row.rank > worst[row.task].rank):
                 worst[row.task] = row
         return list(worst.values())
