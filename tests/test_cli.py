@@ -44,6 +44,9 @@ def test_make_check_and_view_one_after_the_other(short_clips: Path, tmp_path: Pa
     assert list(summary["tasks"]) == ["jigsaw"]
     code, output = run("check", out)
     assert code == 0 and "0 errors" in output and "jigsaw" in output
+    assert "Errors and warnings" in (out / "check.html").read_text()
+    code, output = run("check", out, "--samples", "3", "--drop", tmp_path / "clean")
+    assert code == 0 and "12 samples in" in output and "0 dropped" in output
     code, output = run("view", out, "-o", tmp_path / "view.html", "--count", "1")
     assert code == 0 and "<img" in (tmp_path / "view.html").read_text()
 
