@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery fuzz soak bench-data bench-scale bench-view clean
+.PHONY: demo test check fix gallery fuzz soak audit-proof bench-data bench-scale bench-view clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,9 @@ gallery: $(READY) ## write docs/gallery.md and the pages of docs/tasks again, af
 
 soak: $(READY) ## kill make and render 200 times and see that they end with the same
 	$(BIN)/python -m benchmarks.soak
+
+audit-proof: $(READY) ## plant leaks and see that the audit catches them, and passes what has none
+	$(BIN)/python -m benchmarks.audit_proof
 
 fuzz: $(READY) ## damaged clips must not stop make; KULESHOV_TEST_VIDEOS or VIDEOS=folder, FILES=n
 	$(BIN)/python -m benchmarks.fuzz $(if $(VIDEOS),"$(VIDEOS)") --files $(or $(FILES),1000)

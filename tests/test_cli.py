@@ -59,6 +59,9 @@ def test_make_check_and_view_one_after_the_other(short_clips: Path, tmp_path: Pa
     assert code == 0 and "12 samples, 1 with a sheet, and 0 skips" in output
     assert (out / "view" / "index.html").is_file()
     assert len(list((out / "view" / "sheets").iterdir())) == 2
+    assert "Errors and warnings" in (out / "check.html").read_text()
+    code, output = run("check", out, "--samples", "3", "--drop", tmp_path / "clean")
+    assert code == 0 and "12 samples in" in output and "0 dropped" in output
 
 
 def test_render_writes_files_and_says_how_much(short_clips: Path, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_labelled_rows_are_asked_beside_the_tasks(short_clips: Path, tmp_path: P
     }
     sides = {sample.video_ids[0]: sample.split for sample in samples if sample.task == "jigsaw"}
     assert all(sample.split == sides[sample.video_ids[0]] for sample in labelled)
-    assert audit(tmp_path / "out", num_rendered=2).errors == []
+    assert audit(tmp_path / "out", num_samples=2).errors == []
 
 
 def test_they_change_no_other_sample_and_no_row_changes_another(

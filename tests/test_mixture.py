@@ -169,7 +169,7 @@ def test_entries_with_other_answers_are_checked_apart(short_clips: Path, tmp_pat
         "six": {"task": "jigsaw"},
     }
     make(short_clips, tmp_path, config(tasks=tasks))
-    findings = audit(tmp_path, num_rendered=1)
+    findings = audit(tmp_path, num_samples=1)
     assert findings.errors == []
     assert [(floor.task, floor.samples) for floor in findings.floors] == [("four", 12), ("six", 12)]
 

@@ -39,7 +39,7 @@ def test_a_scaled_down_recipe_gives_what_it_counts(
     assert samples and summary["skips"] == 0
     if not whole.disjoint:
         assert sum(row["missing"] for row in summary["mixture"].values()) == 0
-    assert audit(tmp_path, num_rendered=1).errors == []
+    assert audit(tmp_path, num_samples=1).errors == []
     if whole.disjoint:
         served = {(sample.video_ids[0], sample.entry) for sample in samples}
         assert len(served) == len({video for video, _ in served})

@@ -22,6 +22,6 @@ the prompt its files and `seconds`, the times that the model is told.
 
 from kuleshov.rendered.config import RenderConfig
 from kuleshov.rendered.format import Shown
-from kuleshov.rendered.shards import load, render_set
+from kuleshov.rendered.shards import encoded, load, render_set
 
-__all__ = ["RenderConfig", "Shown", "load", "render_set"]
+__all__ = ["RenderConfig", "Shown", "encoded", "load", "render_set"]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-from abc import ABC
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
-from typing import ClassVar, final
+from pathlib import Path
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 from PIL import Image
 
-from kuleshov.rendered.format import Format
-from kuleshov.sample import Pixels
+from kuleshov.rendered.format import Format, Shown
+from kuleshov.sample import Pixels, Sample
 
 
 class JpegFormat(Format, ABC):
@@ -36,6 +37,23 @@ class JpegFormat(Format, ABC):
             keys.append(key)
         return keys
 
+    @final
+    def read(self, out: Path, shard: str) -> Iterator[Shown]:
+        for row in self.read_files(out, shard):
+            yield Shown(row.sample, [from_jpegs(files) for files in row.files], row.seconds)
+
+    @abstractmethod
+    def read_files(self, out: Path, shard: str) -> Iterator[Files]:
+        """`read` without decoding."""
+
+
+class Files(NamedTuple):
+    """A sample as it was read back: for each media item the JPEG files and times of its frames."""
+
+    sample: Sample
+    files: list[list[bytes]]
+    seconds: list[list[float]]
+
 
 def frame_key(pixels: Pixels) -> str:
     """32 hex digits from the pixels of one frame and its size."""
@@ -52,6 +70,6 @@ def to_jpeg(pixels: Pixels, quality: int) -> bytes:
     return file.getvalue()
 
 
-def from_jpegs(keys: Iterable[str], jpegs: Mapping[str, bytes]) -> Pixels:
-    """The frames with these keys, in order."""
-    return np.stack([np.asarray(Image.open(io.BytesIO(jpegs[key]))) for key in keys])
+def from_jpegs(files: Iterable[bytes]) -> Pixels:
+    """The frames of these files, in order."""
+    return np.stack([np.asarray(Image.open(io.BytesIO(file))) for file in files])

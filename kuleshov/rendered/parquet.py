@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from kuleshov.dataset import schema
 from kuleshov.files import replacing
-from kuleshov.rendered.format import Row, Shown, sample_of, shown_seconds
-from kuleshov.rendered.jpeg import JpegFormat, from_jpegs
+from kuleshov.rendered.format import Row, sample_of, shown_seconds
+from kuleshov.rendered.jpeg import Files, JpegFormat
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,16 +64,16 @@ frames themselves, as JPEG, are in `frames/SPLIT-NUMBER.parquet`, each distinct 
             pq.write_table(table, file, compression="zstd")
         return [_frames(out, shard), path]
 
-    def read(self, out: Path, shard: str) -> Iterator[Shown]:
+    def read_files(self, out: Path, shard: str) -> Iterator[Files]:
         import pyarrow.parquet as pq
 
         frames = pq.read_table(_frames(out, shard)).to_pydict()
         jpegs = dict(zip(frames["key"], frames["jpeg"], strict=True))
         for row in pq.read_table(out / f"{shard}{self.suffix}").to_pylist():
             videos = row["videos"]
-            yield Shown(
+            yield Files(
                 sample_of(row),
-                [from_jpegs(video["frames"], jpegs) for video in videos],
+                [[jpegs[key] for key in video["frames"]] for video in videos],
                 [video["seconds"] for video in videos],
             )
 

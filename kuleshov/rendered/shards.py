@@ -32,6 +32,7 @@ from kuleshov.read import fingerprint
 from kuleshov.rendered.config import RenderConfig
 from kuleshov.rendered.format import Format, Row, Shown, shown_seconds
 from kuleshov.rendered.formats import FORMATS
+from kuleshov.rendered.jpeg import Files, JpegFormat
 from kuleshov.runners import Failed, runner
 from kuleshov.sample import Json, Pixels, Sample, dump_json
 
@@ -117,15 +118,36 @@ def load(out: Path | str) -> Iterator[Shown]:
         UsageError: there is no finished rendered set in the folder.
     """
     out = Path(out)
-    summary = _summary(out)
-    if not summary:
-        raise UsageError(
-            f"{out} holds no rendered set; make one with `kuleshov render OUT -o {out}`"
-        )
-    chosen = FORMATS[summary["format"]]
-    for split in SPLITS:
-        for path in sorted(out.glob(f"{split}-*{chosen.suffix}")):
-            yield from chosen.read(out, path.stem)
+    chosen = FORMATS[_finished(out)["format"]]
+    for shard in _shards(out, chosen):
+        yield from chosen.read(out, shard)
+
+
+def encoded(out: Path | str) -> Iterator[Files]:
+    """`load` without decoding: the JPEG files of the frames, as an engine reads them.
+
+    Raises:
+        UsageError: there is no finished rendered set in the folder, or its format is not JPEG.
+    """
+    out = Path(out)
+    name = _finished(out)["format"]
+    chosen = FORMATS[name]
+    if not isinstance(chosen, JpegFormat):
+        allowed = ", ".join(n for n, f in FORMATS.items() if isinstance(f, JpegFormat))
+        raise UsageError(f"{out} holds {name}; frames are files of their own in {allowed}")
+    for shard in _shards(out, chosen):
+        yield from chosen.read_files(out, shard)
+
+
+def _shards(out: Path, chosen: Format) -> list[str]:
+    found = (sorted(out.glob(f"{split}-*{chosen.suffix}")) for split in SPLITS)
+    return [path.stem for paths in found for path in paths]
+
+
+def _finished(out: Path) -> dict[str, Any]:
+    if summary := _summary(out):
+        return summary
+    raise UsageError(f"{out} holds no rendered set; make one with `kuleshov render OUT -o {out}`")
 
 
 class _Group(NamedTuple):

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from kuleshov.files import replacing
-from kuleshov.rendered.format import Row, Shown, sample_of, shown_seconds
-from kuleshov.rendered.jpeg import JpegFormat, from_jpegs
+from kuleshov.rendered.format import Row, sample_of, shown_seconds
+from kuleshov.rendered.jpeg import Files, JpegFormat
 from kuleshov.sample import dump_json
 
 
@@ -56,7 +56,7 @@ shows it:
                 _add(tar, f"{row.sample.id}.json", dump_json(_row(row)).encode())
         return [path]
 
-    def read(self, out: Path, shard: str) -> Iterator[Shown]:
+    def read_files(self, out: Path, shard: str) -> Iterator[Files]:
         jpegs: dict[str, bytes] = {}
         with tarfile.open(out / f"{shard}{self.suffix}") as tar:
             for member in tar:
@@ -66,9 +66,9 @@ shows it:
                     jpegs[member.name] = content
                     continue
                 row = json.loads(content)
-                yield Shown(
+                yield Files(
                     sample_of(row),
-                    [from_jpegs(video["frames"], jpegs) for video in row["videos"]],
+                    [[jpegs[key] for key in video["frames"]] for video in row["videos"]],
                     [video["seconds"] for video in row["videos"]],
                 )
 

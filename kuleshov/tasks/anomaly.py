@@ -51,6 +51,8 @@ class Anomaly(Task):
         - jitter: one zoom and one strength of noise for the whole segment; drawn anew for each
           frame they flicker, and flicker can be found without looking at the picture. (Noise
           itself differs from frame to frame in both.)
+        - ends_move: a shuffle that leaves the first or the last frame in its place changes less
+          than the answer says.
         - decimals: as many as the frame step needs; one decimal is coarser than the frames of
           a short clip.
         - kinds: no slow and fast, which end in a jump and cannot be told where nothing moves.
@@ -79,6 +81,7 @@ class Anomaly(Task):
         zoom_out: likewise.
         noise: range of the standard deviation, in grey levels.
         jitter: draw the zoom factor and the deviation anew for each frame.
+        ends_move: a shuffle leaves neither end of its segment in place.
         speed: how many times as fast (fast) or slow (slow) a segment is. The paper does not say.
         decimals: of the answer; None for as many as keep rounding below half a frame step.
         reward: "smooth" (the IoU) or "strict" (1 from a threshold of the IoU on, else 0: the
@@ -99,6 +102,7 @@ class Anomaly(Task):
     zoom_out: tuple[float, float] = (1.2, 1.4)
     noise: tuple[float, float] = (35, 70)
     jitter: bool = False
+    ends_move: bool = True
     speed: float = 2.0
     decimals: int | None = None
     reward: Variant = "smooth"
@@ -128,7 +132,7 @@ class Anomaly(Task):
 
     @classmethod
     def paper(cls) -> Self:
-        return cls(form="direct", kinds=PAPER, jitter=True, decimals=1)
+        return cls(form="direct", kinds=PAPER, jitter=True, ends_move=False, decimals=1)
 
     def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:
         if reason := too_short(video, self.min_seconds, self.min_frames):
@@ -147,7 +151,7 @@ class Anomaly(Task):
             uniform_in(v, self.num_frames, self.trim).frames(v) for v in (video, *lenders)
         )
         frames = frames_of(kind, own, lent, start, stop, self.speed)
-        edit = edit_of(kind, length, self._strength(kind, length, rng), rng)
+        edit = edit_of(kind, length, self._strength(kind, length, rng), self.ends_move, rng)
         edit |= {"start": start, "stop": stop}
         answer = [round(i * clip.step, decimals) for i in (start, stop)]
         prompt = PROMPT.format(

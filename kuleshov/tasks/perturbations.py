@@ -72,7 +72,11 @@ PAPER = (
 
 
 def edit_of(
-    kind: str, length: int, strength: Strength | None, rng: np.random.Generator
+    kind: str,
+    length: int,
+    strength: Strength | None,
+    ends_move: bool,
+    rng: np.random.Generator,
 ) -> dict[str, Json]:
     """The edit of a segment, without its place.
 
@@ -80,6 +84,7 @@ def edit_of(
         kind: a name in `DESCRIPTIONS`.
         length: of the segment, in frames.
         strength: of noise (standard deviation) or zoom (factor).
+        ends_move: no shuffle leaves the segment's first or last frame in its place.
         rng: draws the noise, the order or the number of holds (2 to 5, as published).
     """
     match kind:
@@ -90,7 +95,7 @@ def edit_of(
         case "saturation":
             return {"edit": kind, "factor": 2}
         case "shuffle":
-            return {"edit": "reorder", "order": shuffled(length, rng)}
+            return {"edit": "reorder", "order": shuffled(length, ends_move, rng)}
         case "stutter":
             return {"edit": "reorder", "order": stuttered(length, int(rng.integers(2, 6)))}
         case "zoom_in" | "zoom_out":
@@ -126,10 +131,19 @@ def frames_of(
     return own
 
 
-def shuffled(length: int, rng: np.random.Generator) -> list[int]:
-    """A random order other than the true one, which would be no perturbation."""
+def shuffled(length: int, ends_move: bool, rng: np.random.Generator) -> list[int]:
+    """A random order other than the true one, which would be no perturbation.
+
+    Args:
+        length: of the segment, in frames.
+        ends_move: neither the first nor the last frame stays where it is.
+        rng: draws it.
+    """
+    last = length - 1
     order: list[int] = rng.permutation(length).tolist()
-    while length > 1 and order == sorted(order):
+    while length > 1 and (
+        order == sorted(order) or (ends_move and (order[0] == 0 or order[last] == last))
+    ):
         order = rng.permutation(length).tolist()
     return order
 

@@ -25,6 +25,8 @@ DESCRIPTIONS = {
     "flip": "it is flipped upside down, left and right stay",
     "mirror": "it is mirrored left to right",
     "rotate180": "it is rotated by 180 degrees",
+    "rotate270": "it is rotated clockwise by 270 degrees",
+    "rotate90": "it is rotated clockwise by 90 degrees",
 }
 QUESTION = "<video>\nIn one segment of this video the picture is changed. How?"
 

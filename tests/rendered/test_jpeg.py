@@ -54,5 +54,5 @@ def test_a_key_is_of_the_pixels_and_the_size() -> None:
 def test_quality_decides_what_is_kept() -> None:
     jpegs = {str(quality): to_jpeg(FRAMES[0], quality) for quality in (20, 80, 95)}
     assert len(jpegs["20"]) < len(jpegs["80"]) < len(jpegs["95"])
-    errors = np.abs(from_jpegs(jpegs, jpegs).astype(int) - FRAMES[0]).mean(axis=(1, 2, 3))
+    errors = np.abs(from_jpegs(jpegs.values()).astype(int) - FRAMES[0]).mean(axis=(1, 2, 3))
     assert errors[0] > errors[1] > errors[2]

@@ -69,7 +69,9 @@ def test_a_stutter_holds_frames_of_the_segment_in_order(length: int, holds: int)
     assert set(order) < set(range(length))
 
 
-@given(st.integers(2, 16), st.integers(0, 1000))
-def test_a_shuffle_keeps_the_frames_and_moves_some(length: int, seed: int) -> None:
-    order = shuffled(length, np.random.default_rng(seed))
+@given(st.integers(2, 16), st.booleans(), st.integers(0, 1000))
+def test_a_shuffle_keeps_the_frames_and_moves_some(length: int, ends: bool, seed: int) -> None:
+    order = shuffled(length, ends, np.random.default_rng(seed))
     assert sorted(order) == list(range(length)) != order
+    if ends:
+        assert order[0] != 0 and order[-1] != length - 1

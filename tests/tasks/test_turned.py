@@ -29,14 +29,16 @@ def test_the_answer_describes_the_edit_of_one_segment() -> None:
 
 
 def test_every_kind_does_something_else() -> None:
-    # One pixel at row 0, column 1 of 4 x 6.
-    frames = np.zeros((1, 4, 6, 3), np.uint8)
+    # One pixel at row 0, column 1 of 6 x 6.
+    frames = np.zeros((1, 6, 6, 3), np.uint8)
     frames[0, 0, 1] = 200
     edited = {kind: apply(frames, [{"edit": kind}])[0, :, :, 0] for kind in DESCRIPTIONS}
     assert {kind: np.argwhere(picture).tolist() for kind, picture in edited.items()} == {
-        "flip": [[3, 1]],
+        "flip": [[5, 1]],
         "mirror": [[0, 4]],
-        "rotate180": [[3, 4]],
+        "rotate180": [[5, 4]],
+        "rotate270": [[4, 0]],
+        "rotate90": [[1, 5]],
     }
 
 

@@ -1,0 +1,49 @@
+"""The set without the samples at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kuleshov.audit.findings import Findings
+from kuleshov.dataset import iterate_samples, load_skips, root_in, videos_root, write
+from kuleshov.errors import UsageError
+from kuleshov.sample import Sample, Skip
+
+
+def write_clean(out: Path, findings: Findings, clean: Path) -> dict[str, Any]:
+    """Write a set again without the samples that have an error of their own.
+
+    Each of them becomes a Skip with its first error as the reason. Errors that are no single
+    sample's (leaks, duplicates) stay.
+
+    Args:
+        out: the set.
+        findings: of it, from an audit of every sample.
+        clean: the folder to write, not `out`.
+
+    Returns:
+        The summary of the new set.
+
+    Raises:
+        UsageError: `clean` is the set itself.
+    """
+    if clean.resolve() == out.resolve():
+        raise UsageError(f"{clean} is the set itself; give another folder for the clean one")
+    config = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
+    config["videos"] = root_in(clean, videos_root(out))
+    faulty = findings.faulty()
+
+    def results() -> Iterator[Sample | Skip]:
+        yield from load_skips(out)
+        for sample in iterate_samples(out):
+            if (fault := faulty.get(sample.id)) is None:
+                yield sample
+            else:
+                path = sample.provenance["videos"][0]["path"]
+                yield Skip(path, f"dropped by check: {fault.kind}: {fault.text}", sample.task)
+
+    return write(clean, results(), config)

@@ -1,0 +1,38 @@
+"""Does a sample hold together?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kuleshov.audit.findings import Finding
+from kuleshov.sample import Pixels, Sample
+from kuleshov.tasks import task_of
+
+
+def of_sample(sample: Sample) -> list[Finding]:
+    """Faults that need no frames: the gold answer must earn 1, and JSON must keep everything."""
+    found = []
+    task = task_of(sample)
+    earned = task.score(sample, task.completion(sample.answer)).total
+    if earned != 1.0:
+        found.append(_wrong(sample, f"its own answer {sample.answer} earns {earned}, not 1"))
+    if Sample.from_json(sample.to_json()) != sample:
+        found.append(_wrong(sample, "changes when written as JSON and read back"))
+    return found
+
+
+def of_media(sample: Sample, rendered: Sequence[Pixels]) -> list[Finding]:
+    """Media that are not what their recipe says."""
+    return [
+        _wrong(sample, f"media item {i} has shape {pixels.shape}, its recipe says {wanted}")
+        for i, (item, pixels) in enumerate(zip(sample.media, rendered, strict=True), 1)
+        if pixels.shape != (wanted := (len(item.frames), item.height, item.width, 3))
+    ]
+
+
+def unrenderable(sample: Sample, error: Exception) -> Finding:
+    return _wrong(sample, f"cannot be rendered: {error}")
+
+
+def _wrong(sample: Sample, text: str) -> Finding:
+    return Finding("wrong", sample.entry, text, sample.id)
