@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
 import pytest
 import torch
-from transformers import AutoModelForImageTextToText
+from datasets import Dataset
+from transformers import AutoModelForImageTextToText, TrainerCallback
 
 from kuleshov.dataset import load_samples
 from kuleshov.edits import control
@@ -23,11 +24,20 @@ from kuleshov.sample import Sample
 from kuleshov.train import pipeline, tiny
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.encode import Encoder
-from kuleshov.train.grpo import VideoGRPOTrainer
+from kuleshov.train.grpo import VideoGRPOTrainer, row
 from kuleshov.train.objective import OBJECTIVES, Objective, Step, objective_of
 from kuleshov.train.objectives import group_advantages
 from tests.train.conftest import Setup
-from tests.train.test_grpo import trainer
+from tests.train.test_grpo import arguments
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads of so small a model wait for each other most of the time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +76,12 @@ def test_a_recipe_trains(
 ) -> None:
     monkeypatch.setattr(pipeline, "pretext_reward", by_content)
     config = recipe(name)
+    if name == "dapo":  # all of the noise is cut, and what is cut is not trained on
+        options = {"mask_truncated_completions": False}
+        config = replace(config, grpo=replace(config.grpo, objective_options=options))
     trained = pipeline.train(one.data, str(one.folder), tmp_path, config)
     metrics = lines(tmp_path / "metrics.jsonl")
-    assert [m["step"] for m in metrics] == [1, 2, 3]
+    assert [m["step"] for m in metrics] == [1, 2]
     for metric in metrics:
         assert math.isfinite(metric["loss"]) and math.isfinite(metric["grad_norm"])
     assert any(metric["grad_norm"] > 0 for metric in metrics)
@@ -76,7 +89,7 @@ def test_a_recipe_trains(
     assert any(not torch.equal(before[key], after[key]) for key in before)
     rollouts = lines(tmp_path / "completions.jsonl")
     twins = [rollout for rollout in rollouts if "twin" in rollout]
-    generations = 2 if "num_iterations" in config.grpo.extra else 3
+    generations = 1 if "num_iterations" in config.grpo.extra else 2
     assert len(rollouts) - len(twins) == generations * 2 * 4
     assert len(twins) == (generations * 2 * 2 if name == "t_grpo" else 0)
 
@@ -101,12 +114,11 @@ def recorder(
     **changes: Any,
 ) -> Recorder:
     settings = {"num_generations": 4, "per_device_train_batch_size": 8, "max_steps": 1, **changes}
-    like = trainer(one, out, **settings, **objective.arguments())
     return Recorder(
         str(one.folder),
         reward_funcs=[reward],
-        args=like.args,
-        train_dataset=like.train_dataset,
+        args=arguments(one, out, **settings, **objective.arguments()),
+        train_dataset=Dataset.from_list([row(sample) for sample in one.samples]),
         processing_class=one.encoder.processor,
         encoder=one.encoder,
         objective=objective,
@@ -127,15 +139,17 @@ def test_the_shuffled_rollouts_of_t_grpo_are_compared_and_not_trained_on(
     for encoded in train.seen["encoded"]:
         pixels = encoded.videos["pixel_values_videos"]
         assert any(torch.equal(pixels, ordered) for ordered in whole)
-    # Without the bonus, a step with twins is a step without them.
-    silent = recorder(one, tmp_path / "silent", objective_of("t_grpo", {"alpha": 0.0}, {}))
-    plain = recorder(one, tmp_path / "plain", OBJECTIVES["grpo"])
-    silent.train()
-    plain.train()
-    for with_twins, without in zip(
-        silent.model.parameters(), plain.model.parameters(), strict=True
-    ):
-        assert torch.allclose(with_twins, without, atol=1e-6)
+    # Without the bonus, a step with twins is a step without them. Plain gradient descent, as
+    # rounding is large after Adam has divided small gradients by themselves.
+    sgd = {"optim": "sgd", "learning_rate": 1.0}
+    start = AutoModelForImageTextToText.from_pretrained(one.folder)
+    before = torch.cat([value.detach().flatten() for value in start.parameters()])
+    after = []
+    for objective in (objective_of("t_grpo", {"alpha": 0.0}, {}), OBJECTIVES["grpo"]):
+        train = recorder(one, tmp_path / str(len(after)), objective, **sgd)
+        train.train()
+        after.append(torch.cat([value.flatten() for value in train.model.parameters()]))
+    assert torch.allclose(*after, atol=1e-5) and not torch.allclose(before, after[0], atol=1e-3)
 
 
 def test_the_bonus_of_t_grpo_reaches_the_advantages(one: Setup, tmp_path: Path) -> None:
@@ -205,24 +219,17 @@ def test_the_loss_of_reg_grpo_is_that_of_its_formula(one: Setup, tmp_path: Path)
     assert train.state.log_history[0]["loss"] == pytest.approx(want, abs=1e-4)
 
 
-def test_ema_grpo_goes_on_with_what_it_remembers(
-    one: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Stop(Exception):
-        pass
+def test_what_an_objective_remembers_goes_into_the_checkpoints(one: Setup, tmp_path: Path) -> None:
+    first = recorder(one, tmp_path, OBJECTIVES["ema_grpo"], save_steps=1)
+    first.train()
+    assert first.memory and set(first.memory) <= {"anomaly", "jigsaw"}
+    then = recorder(one, tmp_path, OBJECTIVES["ema_grpo"], max_steps=2)
+    remembered = []
 
-    def stop_at_two(what: str, done: int, total: int) -> None:
-        if done == 2:
-            raise Stop
+    class Watch(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+            remembered.append(then.memory)
 
-    monkeypatch.setattr(pipeline, "pretext_reward", by_content)
-    config = replace(recipe("ema_grpo"), checkpoint_steps=1)
-    whole = pipeline.train(one.data, str(one.folder), tmp_path / "whole", config)
-    cut = tmp_path / "cut"
-    with pytest.raises(Stop):
-        pipeline.train(one.data, str(one.folder), cut, config, stop_at_two)
-    [kept] = (cut / "grpo" / "checkpoints").glob("*/objective.json")
-    assert set(json.loads(kept.read_text())) <= {"anomaly", "jigsaw"}
-    after = weights(pipeline.train(one.data, str(one.folder), cut, config))
-    for key, value in weights(whole).items():
-        assert torch.allclose(after[key], value, atol=1e-6), key
+    then.add_callback(Watch())
+    then.train(resume_from_checkpoint=True)
+    assert remembered == [first.memory]
