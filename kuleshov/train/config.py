@@ -7,7 +7,8 @@ from typing import Any
 
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.tasks import TASKS
-from kuleshov.train.objective import Objective, objective_of
+from kuleshov.train.objective import Objective
+from kuleshov.train.objective_table import objective_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class GRPOSettings:
         group_size: completions for each prompt (G).
         micro_batch: completions for each forward and backward pass; None for all at once.
         learning_rate: peak; decays linearly to 0.
-        objective: what is optimised, a name in `kuleshov.train.objective.OBJECTIVES`.
+        objective: what is optimised, a name in `kuleshov.train.objective_table.OBJECTIVES`.
         objective_options: knobs of the objective.
         beta: weight of the KL term; 0 needs no reference model.
         temperature: of the rollouts.

@@ -26,7 +26,8 @@ from trl import GRPOTrainer
 
 from kuleshov.errors import UsageError
 from kuleshov.sample import Sample
-from kuleshov.train.objective import OBJECTIVES, Memory, Objective, Step
+from kuleshov.train.objective import Memory, Objective, Step
+from kuleshov.train.objective_table import OBJECTIVES
 from kuleshov.train.objectives import kl_penalty
 
 

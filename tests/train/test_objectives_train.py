@@ -25,7 +25,8 @@ from kuleshov.train import pipeline, tiny
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.encode import Encoder
 from kuleshov.train.grpo import VideoGRPOTrainer, row
-from kuleshov.train.objective import OBJECTIVES, Objective, Step, objective_of
+from kuleshov.train.objective import Objective, Step
+from kuleshov.train.objective_table import OBJECTIVES, objective_of
 from kuleshov.train.objectives import group_advantages
 from tests.train.conftest import Setup
 from tests.train.test_grpo import arguments
