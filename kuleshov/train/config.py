@@ -7,6 +7,8 @@ from typing import Any
 
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.tasks import GIVEN, TASKS
+from kuleshov.train.objective import Objective
+from kuleshov.train.objective_table import objective_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +56,12 @@ class GRPOSettings:
         group_size: completions for each prompt (G).
         micro_batch: completions for each forward and backward pass; None for all at once.
         learning_rate: peak; decays linearly to 0.
+        objective: what is optimised, a name in `kuleshov.train.objective_table.OBJECTIVES`.
+        objective_options: knobs of the objective.
         beta: weight of the KL term; 0 needs no reference model.
         temperature: of the rollouts.
         max_completion_tokens: where a completion is cut.
-        extra: further arguments of `trl.GRPOConfig`.
+        extra: further arguments of `trl.GRPOConfig`, which win over those of the objective.
     """
 
     steps: int = 100
@@ -65,6 +69,8 @@ class GRPOSettings:
     group_size: int = 8
     micro_batch: int | None = None
     learning_rate: float = 1e-6
+    objective: str = "trl_default"
+    objective_options: dict[str, Any] = field(default_factory=dict)
     beta: float = 0.0
     temperature: float = 1.0
     max_completion_tokens: int = 128
@@ -79,6 +85,15 @@ class GRPOSettings:
                 f"train.grpo: micro_batch is {self.micro_batch}; it must divide prompts_per_step "
                 f"* group_size = {completions}"
             )
+        if self.built_objective().own_loss and self.micro_batch not in (None, completions):
+            raise UsageError(
+                f"train.grpo: micro_batch is {self.micro_batch}, and {self.objective} compares all "
+                "completions of a group in its loss; leave micro_batch out"
+            )
+
+    def built_objective(self) -> Objective:
+        """The objective with its knobs."""
+        return objective_of(self.objective, self.objective_options, self.extra)
 
 
 @dataclass(frozen=True, kw_only=True)

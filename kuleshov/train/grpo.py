@@ -20,12 +20,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from trl import GRPOTrainer
 
 from kuleshov.sample import Sample
 from kuleshov.tasks import score
 from kuleshov.train.encode import Encoded, Encoder, join_videos, left_pad
 from kuleshov.train.guard import guard
+from kuleshov.train.objective_trainer import ObjectiveTrainer
 
 
 def row(sample: Sample) -> dict[str, Any]:
@@ -40,12 +40,15 @@ def pretext_reward(
     completions: list[list[dict[str, str]]],
     sample: list[str],
     log_metric: Callable[[str, float], None] | None = None,
+    twin: list[bool] | None = None,
     **columns: Any,
 ) -> list[float]:
     """What each completion earns, as a TRL reward function.
 
-    Logs the mean reward of each task and the share of completions without an answer.
+    Logs the mean reward of each task and the share of completions without an answer; those of
+    twins (see objective.py), which are not trained on, under names of their own.
     """
+    prefix = "twin/" if twin else ""
     samples = [Sample.from_json(text) for text in sample]
     rewards = [
         score(s, completion[0]["content"])
@@ -54,18 +57,18 @@ def pretext_reward(
     if log_metric is not None:
         for task in sorted({s.task for s in samples}):
             earned = [r.total for s, r in zip(samples, rewards, strict=True) if s.task == task]
-            log_metric(f"task/{task}", sum(earned) / len(earned))
+            log_metric(f"{prefix}task/{task}", sum(earned) / len(earned))
         failures = [reward.answer is None for reward in rewards]
-        log_metric("parse_failures", sum(failures) / len(failures))
+        log_metric(f"{prefix}parse_failures", sum(failures) / len(failures))
     return [reward.total for reward in rewards]
 
 
-class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no type information
+class VideoGRPOTrainer(ObjectiveTrainer):
     """`trl.GRPOTrainer` whose dataset rows hold samples (see `row`).
 
     Args:
         encoder: turns a sample into model inputs.
-        **kwargs: as for `trl.GRPOTrainer`.
+        **kwargs: as for `ObjectiveTrainer` and `trl.GRPOTrainer`.
 
     Raises (while training):
         MissingVideoError: video tokens reached the model without their features.
@@ -93,6 +96,16 @@ class VideoGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # TRL has no type in
         finally:
             self._prompts = None
         return output
+
+    def roll_out(self, samples: Sequence[Sample], number: int) -> list[list[int]]:
+        encoded = [self.encoder(sample) for sample in samples]
+        outer, self._prompts = self._prompts, [e for e in encoded for _ in range(number)]
+        try:
+            prompts = self._tokenize_prompts([None] * len(self._prompts))
+            ids: list[list[int]] = self._generate_single_turn(*prompts, number)[0]
+        finally:
+            self._prompts = outer
+        return ids
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         assert self._prompts is not None and len(self._prompts) == len(prompts)

@@ -4,7 +4,8 @@
       config.yaml        as resolved
       environment.json   versions, the model, hash of the samples
       metrics.jsonl      one line for each logged step of each phase
-      completions.jsonl  every rollout: step, sample, completion, reward
+      completions.jsonl  every rollout: step, sample, completion, reward (as the task gives it;
+                         "twin": true where it is of a twin and was not trained on)
       sft/model/         the cold-started model, if there was a cold start
       model/             the trained model
 
@@ -167,6 +168,7 @@ def _grpo(
     settings = config.grpo
     completions = settings.prompts_per_step * settings.group_size
     micro_batch = settings.micro_batch or completions
+    objective = settings.built_objective()
     arguments = {
         **_shared(folder, config),
         "max_steps": settings.steps,
@@ -178,6 +180,7 @@ def _grpo(
         "temperature": settings.temperature,
         "max_completion_length": settings.max_completion_tokens,
         "generation_kwargs": {"suppress_tokens": vision_tokens(loaded.config)},
+        **objective.arguments(),
         **settings.extra,
     }
     trainer = VideoGRPOTrainer(
@@ -187,6 +190,7 @@ def _grpo(
         train_dataset=rows,
         processing_class=processor,
         encoder=Encoder(processor, renderer),
+        objective=objective,
         callbacks=[_Follow(run / "metrics.jsonl", "grpo", "GRPO", progress)],
     )
     _run(trainer, processor, folder, run / "model")
@@ -226,9 +230,13 @@ def _recorded(path: Path) -> Callable[..., list[float]]:
     """The pretext reward, which also writes down every rollout."""
 
     def reward(
-        completions: Any, sample: list[str], trainer_state: Any, **columns: Any
+        completions: Any,
+        sample: list[str],
+        trainer_state: Any,
+        twin: list[bool] | None = None,
+        **columns: Any,
     ) -> list[float]:
-        totals = pretext_reward(completions, sample, **columns)
+        totals = pretext_reward(completions, sample, twin=twin, **columns)
         with path.open("a", encoding="utf-8") as file:
             for text, completion, total in zip(sample, completions, totals, strict=True):
                 line = {
@@ -236,6 +244,7 @@ def _recorded(path: Path) -> Callable[..., list[float]]:
                     "sample": json.loads(text)["id"],
                     "completion": completion[0]["content"],
                     "reward": total,
+                    **({"twin": True} if twin else {}),
                 }
                 file.write(json.dumps(line) + "\n")
         return totals

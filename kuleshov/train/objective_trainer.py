@@ -1,0 +1,183 @@
+"""Where an objective acts in TRL's trainer.
+
+    _calculate_rewards                twins are rolled out; objective.rewards
+    _generate_and_score_completions   objective.advantages
+    _compute_loss                     objective.loss, if it has one of its own
+
+TRL's groups may be spread over processes, and it shuffles completions before it splits them into
+micro-batches. So rewards and advantages are handled where all of them are gathered and in order,
+and each completion carries the number of its group to the loss.
+
+Not covered: evaluation steps, in which an objective changes nothing but the loss.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import gather, gather_object
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+
+from kuleshov.errors import UsageError
+from kuleshov.sample import Sample
+from kuleshov.train.objective import Memory, Objective, Step
+from kuleshov.train.objective_table import OBJECTIVES
+from kuleshov.train.objectives import kl_penalty
+
+
+class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no type information
+    """`trl.GRPOTrainer` with an objective; the flags of the objective are up to the caller.
+
+    Args:
+        objective: what to optimise.
+        **kwargs: as for `trl.GRPOTrainer`; dataset rows hold samples (`kuleshov.train.grpo.row`).
+    """
+
+    def __init__(
+        self, *args: Any, objective: Objective = OBJECTIVES["trl_default"], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.objective = objective
+        self.memory: Memory = {}
+        self._step_rewards: Step | None = None
+        self.add_callback(_Remember(self))
+
+    @abstractmethod
+    def roll_out(self, samples: Sequence[Sample], number: int) -> list[list[int]]:
+        """Completions without gradient, as token ids: `number` for each sample, one after other."""
+
+    @property
+    def _size(self) -> int:
+        """Completions in each group."""
+        size: int = self.num_generations if self.model.training else self.num_generations_eval
+        return size
+
+    def _calculate_rewards(
+        self, inputs: list[dict[str, Any]], prompts: Any, completions: Any, ids: Any
+    ) -> torch.Tensor:
+        rewards: torch.Tensor = super()._calculate_rewards(inputs, prompts, completions, ids)
+        if not self.model.training:
+            return rewards
+        tasks = [Sample.from_json(entry["sample"]).task for entry in inputs]
+        size = self._size
+        step = Step(
+            gather_object(tasks)[::size],
+            rewards.view(-1, size, rewards.size(1)),
+            self._twin_rewards(inputs) if self.objective.twins(size) else None,
+        )
+        self._step_rewards = step._replace(rewards=self.objective.rewards(step))
+        return self._step_rewards.rewards.view_as(rewards)
+
+    def _twin_rewards(self, inputs: list[dict[str, Any]]) -> torch.Tensor:
+        """What the twins of all groups earn, shape (groups, twins, reward functions)."""
+        size, number = self._size, self.objective.twins(self._size)
+        if len(inputs) % size:
+            raise UsageError(
+                f"{len(inputs)} completions on each process are not whole groups of {size}; for an "
+                "objective with twins make them a multiple of train.grpo.group_size"
+            )
+        groups = inputs[::size]
+        samples = [Sample.from_json(entry["sample"]) for entry in groups]
+        twins = [self.objective.twin(sample) for sample in samples]
+        # In the place of a missing twin the sample itself is rolled out and not counted, so that
+        # all processes generate equally often.
+        asked = [twin or sample for twin, sample in zip(twins, samples, strict=True)]
+        rows = [
+            {**entry, "sample": sample.to_json(), "twin": True}
+            for entry, sample in zip(groups, asked, strict=True)
+            for _ in range(number)
+        ]
+        ids = self.roll_out(asked, number)
+        texts = self.processing_class.batch_decode(ids, skip_special_tokens=True)
+        rewards: torch.Tensor = super()._calculate_rewards(
+            rows,
+            [entry["prompt"] for entry in rows],
+            [[{"role": "assistant", "content": text}] for text in texts],
+            ids,
+        )
+        absent = gather(torch.tensor([twin is None for twin in twins], device=rewards.device))
+        grouped = rewards.view(-1, number, rewards.size(1))
+        return grouped.masked_fill(absent[:, None, None], torch.nan)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        first = self.accelerator.process_index * len(inputs)
+        here = slice(first, first + len(inputs))
+        numbers = torch.arange(here.start, here.stop, device=output["advantages"].device)
+        output["group"] = numbers // self._size
+        step, self._step_rewards = self._step_rewards, None
+        if step is not None:
+            given = gather(output["advantages"]).view(step.rewards.shape[:2])
+            rewards = (step.rewards * self.reward_weights.to(given.device)).nansum(dim=-1)
+            rewards[step.rewards.isnan().all(dim=-1)] = torch.nan
+            made, self.memory = self.objective.advantages(given, rewards, step.tasks, self.memory)
+            output["advantages"] = made.nan_to_num(nan=0.0).flatten()[here]
+        return output
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        loss: torch.Tensor
+        if self.objective.own_loss:
+            loss = self._own_loss(model, inputs)
+        else:
+            loss = super()._compute_loss(model, inputs)
+        return loss
+
+    def _own_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        size = self._size
+        order = inputs["group"].argsort(stable=True)
+        groups = inputs["group"][order]
+        if len(groups) % size or (groups.view(-1, size) != groups[::size, None]).any():
+            raise UsageError(
+                "this objective compares the completions of a group in its loss, and groups are "
+                "split; leave out train.grpo.micro_batch and steps_per_generation"
+            )
+        mask = inputs["completion_mask"]
+        logps, entropies, _ = self._get_per_token_logps_and_entropies(
+            model,
+            torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1),
+            torch.cat([inputs["prompt_mask"], mask], dim=1),
+            mask.size(1),
+            compute_entropy=True,
+        )
+        old = inputs.get("old_per_token_logps")
+        old = logps.detach() if old is None else old
+
+        def grouped(values: torch.Tensor) -> torch.Tensor:
+            return values[order].view(-1, size, *values.shape[1:])
+
+        loss = self.objective.loss(
+            grouped(logps), grouped(old), grouped(mask), grouped(inputs["advantages"])
+        )
+        mode = "train" if self.model.training else "eval"
+        if self.beta:
+            kl = kl_penalty(logps, inputs["ref_per_token_logps"], mask)
+            loss = loss + self.beta * kl
+            self._metrics[mode]["kl"].append(self.accelerator.gather(kl.detach()).mean().item())
+        entropy = (entropies * mask).sum() / mask.sum().clamp(min=1)
+        self._metrics[mode]["entropy"].append(self.accelerator.gather(entropy).mean().item())
+        return loss / (self.current_gradient_accumulation_steps if mode == "train" else 1)
+
+
+class _Remember(TrainerCallback):  # type: ignore[misc]
+    """Puts the objective's memory into the checkpoints, and takes it out when a run goes on."""
+
+    def __init__(self, trainer: ObjectiveTrainer) -> None:
+        self.trainer = trainer
+
+    def _file(self, args: Any, state: Any) -> Path:
+        return Path(args.output_dir) / f"checkpoint-{state.global_step}" / "objective.json"
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.trainer.memory and state.is_world_process_zero:
+            self._file(args, state).write_text(json.dumps(self.trainer.memory), encoding="utf-8")
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        file = self._file(args, state)
+        if file.is_file():
+            self.trainer.memory = json.loads(file.read_text(encoding="utf-8"))
