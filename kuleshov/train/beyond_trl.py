@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
-from kuleshov.edits import control
+from kuleshov.controls import control
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.sample import Sample
 from kuleshov.tasks import TASKS

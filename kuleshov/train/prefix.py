@@ -13,8 +13,8 @@ G (P + L). Each token sees the same tokens at the same positions as in a row of 
 log-probabilities and gradients are the same, to rounding. Any model will do that takes a mask of
 four dimensions and position ids, which those of transformers do with "sdpa" or "eager" attention.
 
-Prior art: PrefixGrouper (arXiv 2506.05433) for text. The copy of the last prompt token is ours: what
-follows from a token is then at its place + 1 everywhere, as any language-model loss expects.
+Prior art: PrefixGrouper (arXiv 2506.05433) for text. The copy of the last prompt token is ours:
+what follows from a token is then at its place + 1 everywhere, as any language-model loss expects.
 """
 
 from __future__ import annotations
@@ -160,7 +160,8 @@ def _row(core: Any, group: Group) -> _Row:
 
 def prompt_positions(core: Any, prompt: Encoded) -> torch.Tensor:
     """Position ids of a prompt's tokens, shape (axes, tokens): 3 axes where time, height and width
-    have their own (M-RoPE), else 1."""
+    have their own (M-RoPE), else 1.
+    """
     backbone = core.base_model
     if not hasattr(backbone, "get_rope_index"):
         return torch.arange(len(prompt.input_ids))[None]

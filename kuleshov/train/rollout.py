@@ -36,7 +36,9 @@ def generate(
     ids = left_pad([prompt.input_ids for prompt in prompts], pad_token_id)
     mask = left_pad([torch.ones_like(prompt.input_ids) for prompt in prompts], 0)
     told = [prompt_positions(core, prompt) for prompt in prompts]
-    positions = torch.stack([left_pad([row[axis] for row in told], 0) for axis in range(len(told[0]))])
+    positions = torch.stack(
+        [left_pad([row[axis] for row in told], 0) for axis in range(len(told[0]))]
+    )
     vision = {key: value.to(model.device) for key, value in join_videos(prompts).items()}
     ids, mask, positions = (tensor.to(model.device) for tensor in (ids, mask, positions))
     # All but the last token, from which `generate` goes on.

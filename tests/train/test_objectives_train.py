@@ -15,8 +15,8 @@ import torch
 from datasets import Dataset
 from transformers import AutoModelForImageTextToText, TrainerCallback
 
+from kuleshov.controls import control
 from kuleshov.dataset import load_samples
-from kuleshov.edits import control
 from kuleshov.errors import UsageError
 from kuleshov.media import Renderer
 from kuleshov.recipe import load, packaged
