@@ -13,8 +13,8 @@ from kuleshov.synthesize import MakeConfig, make
 from kuleshov.train.config import TrainConfig
 
 FOLDER = packaged("demo.yaml").parent
-PAPERS = sorted(path for path in FOLDER.rglob("*.yaml") if path.name != "demo.yaml")
-ABLATIONS = [path for path in PAPERS if path.parent.name == "ablation"]
+ABLATIONS = sorted((FOLDER / "ablation").glob("*.yaml"))
+PAPERS = [FOLDER / "videossr_30k.yaml", FOLDER / "viubench.yaml", *ABLATIONS]
 of_papers = pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 
 

@@ -6,12 +6,12 @@ Thresholds: see visible.py. Nothing here knows a task; what is asked comes from 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 
 from kuleshov.audit.findings import Finding
 from kuleshov.audit.visible import differ
-from kuleshov.sample import Pixels, Sample
+from kuleshov.sample import Json, Pixels, Sample
 from kuleshov.tasks.task import Unit
 
 
@@ -71,17 +71,34 @@ def _nothing_changes(
     )
     if not (units and single and edits_only):
         return []
-    true = {(u.parts[0].item, u.parts[0].start) for u in units if u.label}
-    # Where a run begins and ends decides the answer; within one, a frame may come to its own
-    # place when frames are shuffled. The change may show one frame further in, as where a
-    # stutter holds the frame that it begins with.
     unseen: set[int] = set()
-    for item, frame in true:
-        for inwards in (1, -1):
-            is_end = (item, frame - inwards) not in true
-            near = [f for f in (frame, frame + inwards) if (item, f) in true]
-            if is_end and not any(changed[item][f] for f in near):
-                unseen.add(frame + 1)
+    # Where a run begins and ends decides the answer, and not what is within it.
+    for item, run in _runs({(u.parts[0].item, u.parts[0].start) for u in units if u.label}):
+        kept = in_place(sample.media[item].edits)
+        moved = [frame for frame in run if frame not in kept]
+        unseen |= {frame + 1 for frame in moved[:1] + moved[-1:] if not changed[item][frame]}
     if unseen:
         return [f"the effect cannot be seen on frame {', '.join(map(str, sorted(unseen)))}"]
     return []
+
+
+def in_place(edits: Sequence[dict[str, Json]]) -> set[int]:
+    """Frames that a new order of a segment leaves where they were."""
+    return {
+        edit.get("start", 0) + place
+        for edit in edits
+        if edit["edit"] == "reorder"
+        for place, frame in enumerate(edit["order"])
+        if place == frame
+    }
+
+
+def _runs(frames: Collection[tuple[int, int]]) -> list[tuple[int, list[int]]]:
+    """(item, consecutive frames), longest possible."""
+    runs: list[tuple[int, list[int]]] = []
+    for item, frame in sorted(frames):
+        if runs and runs[-1][0] == item and runs[-1][1][-1] == frame - 1:
+            runs[-1][1].append(frame)
+        else:
+            runs.append((item, [frame]))
+    return runs

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from kuleshov.audit.ambiguity import in_place
 from kuleshov.audit.findings import Finding
 from kuleshov.edits import GREY
 from kuleshov.sample import Pixels, Sample
@@ -19,18 +20,25 @@ Again = Callable[[Sample, Sequence[Pixels], Sequence[Pixels]], str | None]
 def _anomaly(sample: Sample, shown: Sequence[Pixels], without: Sequence[Pixels]) -> str | None:
     """The frames that differ from those without the effect are a run; its ends, on the clock.
 
-    Either end may be one frame further in: a stutter holds the video's own frame, and a slow
-    segment begins with it.
+    A shuffle or a stutter may leave its first frames in their places. A segment of other times or
+    another video need not begin or end with another picture: it is only to lie inside.
     """
     first, last = _changed_run(shown[0], without[0])
     if first is None or last is None:
         return None  # nothing to be seen: ambiguous, and said so there
-    clock = [frame.shown_seconds for frame in sample.media[0].frames]
+    (item,) = sample.media
+    (edit,) = item.edits
+    clock = [frame.shown_seconds for frame in item.frames]
     step = (clock[-1] - clock[0]) / (len(clock) - 1)
     start, end = sample.answer
-    inside = start - step / 2 <= clock[first] and clock[last] + step <= end + step / 2
-    near = clock[first] <= start + 1.5 * step and clock[last] + step >= end - 1.5 * step
-    if inside and near:
+    kept = in_place(item.edits)
+    while first - 1 in kept:
+        first -= 1
+    while last + 1 in kept:
+        last += 1
+    off = step / 2 + 10.0 ** -sample.knobs["decimals"] / 2 if sample.knobs["decimals"] else step / 2
+    early, late = clock[first] - start, clock[last] + step - end
+    if early >= -off and late <= off and (edit["edit"] == "nothing" or max(early, -late) <= off):
         return None
     run = f"{clock[first]:.3f}-{clock[last] + step:.3f}"
     return f"the changed frames are {run} s, not {sample.answer}"

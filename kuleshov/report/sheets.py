@@ -170,8 +170,11 @@ def without_edits(sample: Sample) -> Sample:
 def marked(task: Task, sample: Sample) -> list[Place]:
     """The frames that the answer is about: of every true unit that is about one part alone.
 
-    Such as perturbed frames, or the candidates that are right.
+    Such as perturbed frames, or the candidates that are right. None are known of a question that
+    was made elsewhere.
     """
+    if sample.made_elsewhere:
+        return []
     return sorted(
         {
             (part.item, index)

@@ -37,8 +37,12 @@ from kuleshov.synthesize import MakeConfig, synthesize
 from kuleshov.tasks import SETTINGS, TASKS, Task, build, task_of
 
 CLIPS, SECONDS, PER_VIDEO, SEED = 8, 10.0, 8, 0
-KNOBS: dict[str, dict[str, Json]] = {"masked": {"max_similarity": 0.999}}
-"""Procedural clips change less from second to second than real ones: more counts as different."""
+KNOBS: dict[str, dict[str, Json]] = {
+    "masked": {"max_similarity": 0.999, "fps": 2.0},
+    "speed": {"num_frames": 12},
+}
+"""Procedural clips change less from second to second than real ones: more counts as different.
+They have 12 frames a second, too few for the default speeds."""
 _HEIGHT = 64  # of a frame in a picture of the documents
 _MADE = "<!-- Made by `make gallery` from the docstrings of {}; change those. -->\n\n"
 

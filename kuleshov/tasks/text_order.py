@@ -1,4 +1,4 @@
-"""Questions about time in text alone: there is no video to see.
+"""What happened when, in a story that is told in text alone?
 
 T3 (arXiv 2410.06166) trains on captions with questions about their order, changes, and what
 happens when. Its templates are not known to us, so wording and kinds below follow its list of
@@ -8,8 +8,8 @@ tasks only. The captions are made up:
     2-5 s: The blue cup was hidden.
     5-9 s: The white door was sold.
 
-The answer is in the prompt by design: what is trained is how to reason about time, not how to
-see. Floors and probes that read only the prompt can solve this task, and its media are none.
+There is no video to see, and the answer is in the prompt by design: what is trained is how to reason about time, not how to
+see. Floors and probes that read only the prompt can solve this task.
 """
 
 from __future__ import annotations
