@@ -27,9 +27,14 @@ from kuleshov.sample import Json, MediaItem, Pixels, Sample
 from kuleshov.synthesize import MakeConfig, make
 from kuleshov.tasks import SETTINGS, TASKS, task_of
 
-CLIPS, SECONDS, SEED = 120, 6.0, 11
+CLIPS, SECONDS, SEED = 120, 8.0, 11
 SIZE: dict[str, Json] = {"min_pixels": 64 * 64, "max_pixels": 64 * 64}
-KNOBS: dict[str, dict[str, Json]] = {"masked": {"fps": 3.0, "max_similarity": 0.998}}
+KNOBS: dict[str, dict[str, Json]] = {
+    **{name: SIZE for name in TASKS if name != "text_frames"},  # whose pages would not be readable
+    "appearance": {**SIZE, "fps": 6.0},
+    "masked": {**SIZE, "fps": 3.0, "max_similarity": 0.998},
+    "speed": {**SIZE, "num_frames": 8},
+}
 
 
 def two_qualities(item: MediaItem, frames: Pixels) -> list[FrameFile]:
@@ -102,7 +107,7 @@ def main() -> int:
 
 
 def _plant(plant: Plant, videos: Path, out: Path) -> dict[str, Any]:
-    knobs = {**SIZE, **KNOBS.get(plant.task, {}), **plant.knobs}
+    knobs = {**KNOBS[plant.task], **plant.knobs}
     make(videos, out, MakeConfig(tasks={plant.task: knobs}, per_video=plant.per_video, workers=0))
     write(out, plant.change(load_samples(out)), {"videos": str(videos)})
     findings = audit(out, CLIPS, encode=plant.encode)
@@ -113,7 +118,7 @@ def _plant(plant: Plant, videos: Path, out: Path) -> dict[str, Any]:
 
 
 def _setting(setting: str, videos: Path, out: Path) -> dict[str, Any]:
-    tasks = {name: {**SIZE, **KNOBS.get(name, {})} for name in TASKS}
+    tasks = {name: KNOBS.get(name, {}) for name in TASKS}
     make(videos, out, MakeConfig(tasks=tasks, setting=setting, workers=0))
     findings = audit(out, CLIPS)
     for finding in findings.errors:

@@ -8,8 +8,8 @@ tasks only. The captions are made up:
     2-5 s: The blue cup was hidden.
     5-9 s: The white door was sold.
 
-There is no video to see, and the answer is in the prompt by design: what is trained is how to reason about time, not how to
-see. Floors and probes that read only the prompt can solve this task.
+There is no video to see, and the answer is in the prompt by design: what is trained is how to
+reason about time, not how to see. Floors and probes that read only the prompt can solve it.
 """
 
 from __future__ import annotations
