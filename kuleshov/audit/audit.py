@@ -194,11 +194,14 @@ def _probe(task: str, looked: list[Looked], findings: Findings, progress: Progre
         text = f"{videos} videos are too few for probes, which need {MIN_VIDEOS}: leaks unknown"
         findings.warnings.append(Finding("note", task, text))
         return
-    results = priors.probes(task, looked)
+    # Without media the prompt is all there is to find the answer in.
+    in_prompt = not any(one.sample.media for one in looked)
+    results = priors.probes(task, looked, in_prompt)
     for done, (name, probe) in enumerate(PROBES.items(), 1):
         on_set = unit_rows(looked, [one.on_set.get(name) for one in looked], probe.on_set)
         if on_set is not None:
-            result = probed(task, name, "set", on_set, leak=probe.on_set)
+            cue = name == "prompt" and in_prompt
+            result = probed(task, name, "set", on_set, leak=probe.on_set and not cue)
             results.append(cuts.judged(result, looked) if name == "boundary" else result)
         control = unit_rows(looked, [one.on_control.get(name) for one in looked], False)
         if control is not None:

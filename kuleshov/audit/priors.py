@@ -63,11 +63,16 @@ def _commonest(texts: Sequence[str]) -> tuple[str, float]:
     return text, count / len(texts)
 
 
-def probes(task: str, looked: Sequence[Looked]) -> list[Probed]:
+def probes(task: str, looked: Sequence[Looked], in_prompt: bool = False) -> list[Probed]:
     """What the answers and the prompt tell without a look at the media; all of it is a leak.
 
     "positions" takes the units of guessed answers as chance, so it is left out where labels are
     the same for every answer.
+
+    Args:
+        task: whose answers.
+        looked: its samples.
+        in_prompt: the answer is to be found in the prompt: there it is no leak.
     """
     rows = {
         "answers": _answer_rows(looked, _of_answer(looked)),
@@ -77,7 +82,8 @@ def probes(task: str, looked: Sequence[Looked]) -> list[Probed]:
         by_place = unit_rows(looked, [np.eye(len(one.units)) for one in looked], guessed=True)
         if by_place is not None:
             rows["positions"] = by_place
-    return [probed(task, name, "set", table, leak=True) for name, table in rows.items()]
+    cue = "prompt names it" if in_prompt else None
+    return [probed(task, name, "set", table, leak=name != cue) for name, table in rows.items()]
 
 
 def _answer_rows(looked: Sequence[Looked], features: Callable[[Sample, str], list[float]]) -> Rows:

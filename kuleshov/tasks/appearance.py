@@ -150,10 +150,12 @@ class Appearance(Task):
         return self._times()
 
     def units(self, sample: Sample) -> list[Unit]:
-        """Is the shape there on this frame?"""
+        """Does it happen between these two frames?"""
         (item,) = sample.media
-        there = {edit["start"] for edit in item.edits}
-        return [Unit((Part(0, i, i + 1),), i in there) for i in range(len(item.frames))]
+        return [
+            Unit((Part(0, i - 1, i + 1),), self._seconds(i) == sample.answer)
+            for i in range(1, len(item.frames))
+        ]
 
     def switched_off(self, sample: Sample) -> Sample:
         """The same shapes of size 0."""

@@ -51,6 +51,11 @@ def test_a_prompt_that_names_the_answer_is_a_leak() -> None:
     assert verdicts(many(Counting(), prompt=" ({})"))["prompt names it"] == "leak"
 
 
+def test_where_the_prompt_is_all_there_is_it_may_name_the_answer() -> None:
+    found = priors.probes("x", many(Counting(), prompt=" ({})"), in_prompt=True)
+    assert {row.probe: row.verdict for row in found}["prompt names it"] == "triviality"
+
+
 def samples(answers: list[Json]) -> list[Sample]:
     return [replace(a_sample(Jigsaw(num_clips=3), i), answer=a) for i, a in enumerate(answers)]
 
