@@ -68,6 +68,7 @@ class GRPOSettings:
     prompts_per_step: int = 8
     group_size: int = 8
     micro_batch: int | None = None
+    share_prompts: bool = True
     learning_rate: float = 1e-6
     objective: str = "trl_default"
     objective_options: dict[str, Any] = field(default_factory=dict)

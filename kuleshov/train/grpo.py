@@ -1,12 +1,15 @@
-"""GRPO on video: TRL's trainer, with the video in the loss.
+"""GRPO on video: TRL's trainer, with the video in the loss and each prompt computed once.
 
 The algorithm is TRL's, unchanged. TRL 1.16 passes images on to its log-probabilities and drops
-videos; the four overrides here carry each prompt's vision inputs from the prompt to every
-forward pass. Each prompt is rendered and encoded once for all completions of its group.
+videos, and runs every prompt as often as it has completions. The overrides here carry each
+prompt's vision inputs from the prompt to every forward pass, where a prompt stands once for all
+of its completions (prefix.py, rollout.py).
 
     _generate_and_score_completions   encode each row's sample; keep the inputs for the loss
       _tokenize_prompts                 hand them to generation
+      _generate_single_turn             roll out from shared prompts
       _get_per_token_logps_...          old and reference log-probabilities
+    _prepare_inputs                   bring groups together again after TRL's shuffle
     _compute_loss                     bring back the inputs of this micro-batch
       _get_per_token_logps_...          policy log-probabilities
 
@@ -15,17 +18,21 @@ Departures: none from TRL's GRPO. Not covered: vLLM rollouts, tools.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import torch
+from trl.models.utils import unwrap_model_for_generation
+from trl.trainer.utils import split_tensor_dict
 
 from kuleshov.sample import Sample
 from kuleshov.tasks import score
 from kuleshov.train.encode import Encoded, Encoder, join_videos, left_pad
 from kuleshov.train.guard import guard
 from kuleshov.train.objective_trainer import ObjectiveTrainer
+from kuleshov.train.prefix import Group, pack
+from kuleshov.train.rollout import generate
 
 
 def row(sample: Sample) -> dict[str, Any]:
@@ -68,15 +75,22 @@ class VideoGRPOTrainer(ObjectiveTrainer):
 
     Args:
         encoder: turns a sample into model inputs.
+        share_prompts: compute a prompt once for all of its completions; the same results, to
+            rounding, for less work. False for attention that takes no mask, such as flash.
         **kwargs: as for `ObjectiveTrainer` and `trl.GRPOTrainer`.
 
     Raises (while training):
         MissingVideoError: video tokens reached the model without their features.
     """
 
-    def __init__(self, *args: Any, encoder: Encoder, **kwargs: Any) -> None:
+    _buffered_inputs: list[dict[str, Any]] | None  # micro-batches of the rollouts at hand
+
+    def __init__(
+        self, *args: Any, encoder: Encoder, share_prompts: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.encoder = encoder
+        self.share_prompts = share_prompts
         # The prompts of the batch at hand, one for each row of it, None outside of a batch.
         self._prompts: Sequence[Encoded] | None = None
         guard(self.model)
@@ -113,6 +127,53 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         fields["mm_token_type_ids"] = [prompt.token_types.tolist() for prompt in self._prompts]
         return [prompt.input_ids.tolist() for prompt in self._prompts], None, fields
 
+    def _generate_single_turn(
+        self,
+        prompt_ids: list[list[int]],
+        images: Any,
+        multimodal_fields: dict[str, Any],
+        num_generations: int,
+        has_tool_images: bool = False,
+    ) -> tuple[list[list[int]], Any]:
+        assert self._prompts is not None
+        elsewhere = self.use_vllm or self.use_transformers_continuous_batching
+        if elsewhere or not self.share_prompts:
+            turn: tuple[list[list[int]], Any] = super()._generate_single_turn(
+                prompt_ids, images, multimodal_fields, num_generations, has_tool_images
+            )
+            return turn
+        groups = _groups(self._prompts)
+        rows = {row: i for i, (_, members) in enumerate(groups) for row in members}
+        with (
+            unwrap_model_for_generation(
+                self.model_wrapped,
+                self.accelerator,
+                gather_deepspeed3_params=self.args.ds3_gather_for_generation,
+                generation_kwargs=self.generation_kwargs,
+                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+            ) as model,
+            self._dist.summon_full_params(self.model_wrapped, recurse=False),
+            self.accelerator.autocast(),
+        ):
+            written = generate(
+                model,
+                [prompt for prompt, _ in groups],
+                [rows[row] for row in range(len(rows))],
+                self._tokenizer.pad_token_id,
+                self.generation_config,
+            )
+        return [_until_end(ids, self.eos_token_ids) for ids in written.tolist()], None
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        before = self._buffered_inputs
+        inputs: dict[str, Any] = super()._prepare_inputs(generation_batch)
+        steps = self.args.steps_per_generation
+        fresh = self._buffered_inputs
+        if self.share_prompts and steps > 1 and fresh is not None and fresh is not before:
+            self._buffered_inputs = _together(fresh)
+            inputs = self._buffered_inputs[self._step % steps]
+        return inputs
+
     def _get_per_token_logps_and_entropies(
         self,
         model: Any,
@@ -120,11 +181,57 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         attention_mask: torch.Tensor,
         logits_to_keep: int,
         batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
         assert self._prompts is not None and len(self._prompts) == len(input_ids)
-        kwargs.pop("mm_token_type_ids", None)
         size = batch_size or len(input_ids)
+        # The auxiliary loss of experts counts tokens, repeated prompts included.
+        if not self.share_prompts or compute_aux_loss:
+            return self._each_by_itself(
+                model,
+                input_ids,
+                attention_mask,
+                logits_to_keep,
+                size,
+                compute_entropy=compute_entropy,
+                compute_aux_loss=compute_aux_loss,
+                **{key: value for key, value in kwargs.items() if key != "mm_token_type_ids"},
+            )
+        own = attention_mask[:, -logits_to_keep:].bool()
+        completions = input_ids[:, -logits_to_keep:]
+        core = self.accelerator.unwrap_model(model)
+        logps: dict[int, torch.Tensor] = {}
+        entropies: dict[int, torch.Tensor] = {}
+        for some in _chunks(_groups(self._prompts), size):
+            groups = [Group(p, [completions[i][own[i]] for i in rows]) for p, rows in some]
+            packed = pack(core, groups, input_ids.device)
+            with self.accelerator.autocast():
+                output = model(**packed.inputs, labels=packed.labels, fused_lm_head=True)
+            members = [row for _, rows in some for row in rows]
+            found = packed.of_completions(output.log_probs, logits_to_keep)
+            logps |= dict(zip(members, found, strict=True))
+            if compute_entropy:
+                found = packed.of_completions(output.entropy, logits_to_keep)
+                entropies |= dict(zip(members, found, strict=True))
+
+        def in_order(values: dict[int, torch.Tensor]) -> torch.Tensor:
+            return torch.stack([values[row] for row in range(len(input_ids))])
+
+        return in_order(logps), in_order(entropies) if compute_entropy else None, None
+
+    def _each_by_itself(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        size: int,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """TRL's way, a prompt for each completion, with the vision inputs that it leaves out."""
+        assert self._prompts is not None
         parts = []
         for start in range(0, len(input_ids), size):
             here = slice(start, start + size)
@@ -159,3 +266,52 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         finally:
             self._prompts = None
         return loss
+
+
+def _groups(prompts: Sequence[Encoded]) -> list[tuple[Encoded, list[int]]]:
+    """Each prompt with its rows; copies of a prompt are the same object."""
+    rows: dict[int, list[int]] = {}
+    for row, prompt in enumerate(prompts):
+        rows.setdefault(id(prompt), []).append(row)
+    return [(prompts[members[0]], members) for members in rows.values()]
+
+
+def _chunks(
+    groups: Sequence[tuple[Encoded, list[int]]], size: int
+) -> Iterator[list[tuple[Encoded, list[int]]]]:
+    """As many groups at a time as have at most `size` rows together, at least one."""
+    some: list[tuple[Encoded, list[int]]] = []
+    for group in groups:
+        if some and sum(len(rows) for _, rows in some) + len(group[1]) > size:
+            yield some
+            some = []
+        some.append(group)
+    yield some
+
+
+def _until_end(ids: list[int], ends: Sequence[int]) -> list[int]:
+    """A completion up to the token that ends it, without what fills it up."""
+    return next((ids[: i + 1] for i, token in enumerate(ids) if token in ends), ids)
+
+
+def _together(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same micro-batches with the rows of a group next to each other.
+
+    TRL shuffles completions one by one; then a micro-batch holds few of any group, and each
+    prompt is computed in most of them. Groups stay in the shuffled order.
+    """
+    numbers = torch.cat([batch["group"] for batch in batches]).tolist()
+    first = {number: row for row, number in reversed(list(enumerate(numbers)))}
+    order = sorted(range(len(numbers)), key=lambda row: first[numbers[row]])
+
+    def joined(values: list[Any]) -> Any:
+        if isinstance(values[0], list):
+            whole = [value for some in values for value in some]
+            return [whole[row] for row in order]
+        if isinstance(values[0], torch.Tensor) and values[0].ndim:
+            return torch.cat(values)[order]
+        return values[0]
+
+    whole = {key: joined([batch[key] for batch in batches]) for key in batches[0]}
+    split: list[dict[str, Any]] = split_tensor_dict(whole, len(batches))
+    return split

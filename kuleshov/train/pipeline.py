@@ -191,6 +191,7 @@ def _grpo(
         processing_class=processor,
         encoder=Encoder(processor, renderer),
         objective=objective,
+        share_prompts=settings.share_prompts,
         callbacks=[_Follow(run / "metrics.jsonl", "grpo", "GRPO", progress)],
     )
     _run(trainer, processor, folder, run / "model")

@@ -18,45 +18,46 @@ from kuleshov.train.prefix import prompt_positions
 
 @torch.no_grad()
 def generate(
-    model: Any, prompts: Sequence[Encoded], copies: int, pad_token_id: int, settings: Any
+    model: Any, prompts: Sequence[Encoded], rows: Sequence[int], pad_token_id: int, settings: Any
 ) -> torch.Tensor:
-    """Completions of each prompt.
+    """A completion for each row.
 
     Args:
         model: a transformers model, or a PEFT wrapper of one.
         prompts: different ones; lengths may differ.
-        copies: completions of each.
+        rows: for each completion the index of its prompt.
         pad_token_id: what shorter completions are filled up with.
         settings: transformers' `GenerationConfig`.
 
     Returns:
-        Token ids of shape (len(prompts) * copies, longest completion), those of a prompt together.
+        Token ids of shape (rows, longest completion).
     """
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
+    told = [prompt_positions(core, prompt) for prompt in prompts]
     ids = left_pad([prompt.input_ids for prompt in prompts], pad_token_id)
     mask = left_pad([torch.ones_like(prompt.input_ids) for prompt in prompts], 0)
-    told = [prompt_positions(core, prompt) for prompt in prompts]
-    positions = torch.stack(
-        [left_pad([row[axis] for row in told], 0) for axis in range(len(told[0]))]
+    axes = [left_pad([axes[i] for axes in told], 0) for i in range(len(told[0]))]
+    positions = torch.stack(axes) if len(axes) > 1 else axes[0]
+    chosen, ids, mask, positions = (
+        tensor.to(model.device) for tensor in (torch.tensor(rows), ids, mask, positions)
     )
-    vision = {key: value.to(model.device) for key, value in join_videos(prompts).items()}
-    ids, mask, positions = (tensor.to(model.device) for tensor in (ids, mask, positions))
     # All but the last token, from which `generate` goes on.
     cache = model(
         input_ids=ids[:, :-1],
         attention_mask=mask[:, :-1],
-        position_ids=(positions if len(positions) > 1 else positions[0])[..., :-1],
+        position_ids=positions[..., :-1],
         use_cache=True,
         logits_to_keep=1,
-        **vision,
+        **{key: value.to(model.device) for key, value in join_videos(prompts).items()},
     ).past_key_values
-    cache.batch_repeat_interleave(copies)
+    cache.batch_select_indices(chosen)
     if hasattr(core.base_model, "rope_deltas"):
-        ahead = torch.stack([row.max() + 1 - row.size(1) for row in told])[:, None]
-        core.base_model.rope_deltas = ahead.to(model.device).repeat_interleave(copies, dim=0)
+        # By how much positions are ahead of the number of tokens, which `generate` counts.
+        ahead = torch.stack([axes.max() + 1 - axes.size(1) for axes in told])[:, None]
+        core.base_model.rope_deltas = ahead.to(model.device)[chosen]
     written = model.generate(
-        input_ids=ids.repeat_interleave(copies, dim=0),
-        attention_mask=mask.repeat_interleave(copies, dim=0),
+        input_ids=ids[chosen],
+        attention_mask=mask[chosen],
         past_key_values=cache,
         generation_config=settings,
     )

@@ -138,6 +138,50 @@ def test_training_changes_the_vision_tower(
     assert any("language_model" in name for name in moved)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"beta": 0.1, "num_iterations": 2},
+        {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4},
+    ],
+    ids=["reference and two iterations", "accumulation"],
+)
+def test_sharing_prompts_changes_nothing_but_the_work(
+    setup: Setup, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    trained = []
+    for share in (True, False):
+        train = trainer(setup, tmp_path / str(share), max_steps=4, **changes)
+        train.share_prompts = share
+        train.train()
+        losses = [log["loss"] for log in train.state.log_history if "loss" in log]
+        trained.append((losses, dict(train.model.named_parameters())))
+    (losses, weights), (wanted_losses, wanted) = trained
+    assert losses == pytest.approx(wanted_losses, abs=1e-4)
+    for name, value in weights.items():
+        assert torch.allclose(value, wanted[name], atol=2e-4), name
+
+
+def test_groups_stay_together_in_micro_batches(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = trainer(
+        setup, tmp_path, max_steps=1, per_device_train_batch_size=2, gradient_accumulation_steps=4
+    )
+    seen: list[list[int]] = []
+    compute = train._compute_loss
+
+    def watched(model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        seen.append(inputs["group"].tolist())
+        assert len({id(prompt) for prompt in inputs["encoded"]}) == 1
+        return compute(model, inputs)
+
+    monkeypatch.setattr(train, "_compute_loss", watched)
+    train.train()
+    assert [len(set(groups)) for groups in seen] == [1, 1, 1, 1]
+    assert sorted(groups[0] for groups in seen) == [0, 1, 2, 3]
+
+
 def test_each_prompt_is_encoded_once_for_its_group(setup: Setup, tmp_path: Path) -> None:
     train = trainer(setup, tmp_path, max_steps=1)
     calls: list[str] = []

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText, GenerationConfig
+
+from kuleshov.train.encode import batch, vision_tokens
+from kuleshov.train.rollout import generate
+from tests.train.conftest import Setup
+
+
+@pytest.mark.parametrize("sampling", [{"do_sample": False}, {"do_sample": True, "top_k": 50}])
+def test_shared_prompts_give_the_completions_of_repeated_ones(
+    setup: Setup, sampling: dict[str, Any]
+) -> None:
+    model = AutoModelForImageTextToText.from_pretrained(setup.folder).eval()
+    pad = setup.encoder.processor.tokenizer.pad_token_id
+    settings = GenerationConfig(
+        max_new_tokens=12,
+        pad_token_id=pad,
+        eos_token_id=setup.encoder.processor.tokenizer.eos_token_id,
+        suppress_tokens=vision_tokens(model.config),
+        **sampling,
+    )
+    prompts = [setup.encoder(sample) for sample in setup.samples[:3]]
+    assert len({len(prompt.input_ids) for prompt in prompts}) > 1
+    rows = [0, 0, 1, 2, 2, 2]  # a process may hold a part of a group
+    torch.manual_seed(3)
+    got = generate(model, prompts, rows, pad, settings)
+    inputs = batch([prompts[row] for row in rows], pad)
+    torch.manual_seed(3)
+    wanted = model.generate(**inputs, generation_config=settings)[:, inputs["input_ids"].size(1) :]
+    assert torch.equal(got, wanted)
+    assert len({tuple(ids) for ids in got.tolist()}) >= 3
