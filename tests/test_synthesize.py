@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,9 +205,14 @@ def test_values_out_of_range_are_refused(change: dict[str, float], message: str)
 def test_the_real_clips_end_as_samples_or_true_reasons(real_clips: Path, tmp_path: Path) -> None:
     summary = make(real_clips, tmp_path, MakeConfig(workers=0))
     samples, skips = load_samples(tmp_path), load_skips(tmp_path)
-    sampled = {sample.provenance["videos"][0]["path"] for sample in samples}
+    assert {sample.task for sample in samples} == set(TASKS)
+
+    def sampled(*tasks: str) -> set[str]:
+        of = [sample for sample in samples if sample.task in tasks]
+        return {sample.provenance["videos"][0]["path"] for sample in of}
+
     # Every clip with 48 or more decodable frames (counted with ffprobe -count_frames) gives one.
-    assert sampled == LONG_ENOUGH
+    assert sampled("anomaly", "counting", "jigsaw") == LONG_ENOUGH
     duplicates = [skip for skip in skips if skip.reason.startswith("duplicate of")]
     assert duplicates == [Skip("sub dir/mdn_flower.mkv", "duplicate of intel_asl_book.mkv")]
     unreadable = {skip.path for skip in skips if skip.task is None} - {duplicates[0].path}
@@ -216,6 +222,15 @@ def test_the_real_clips_end_as_samples_or_true_reasons(real_clips: Path, tmp_pat
         "made_not_a_video.mp4",
         "made_truncated_head.mp4",
     }
+    # Each readable clip ends as a sample or as a reason with each task.
+    readable = sampled(*TASKS) | {skip.path for skip in skips} - unreadable
+    readable.discard(duplicates[0].path)
+    ends = Counter(
+        [(sample.provenance["videos"][0]["path"], sample.task) for sample in samples]
+        + [(skip.path, skip.task) for skip in skips if skip.task is not None]
+    )
+    assert ends == Counter((path, task) for path in readable for task in TASKS)
+    assert all(skip.reason for skip in skips)
     assert summary["samples"] == len(samples) >= 3 * len(LONG_ENOUGH)
     assert np.mean([len(sample.to_json()) for sample in samples]) < 20_000
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf, isfinite
 from typing import ClassVar, Self
 
 import numpy as np
@@ -167,7 +168,8 @@ class Appearance(Task):
         return str(answer)
 
     def parse(self, text: str, sample: Sample) -> Json:
-        return float(text) if _SECONDS.fullmatch(text) else None
+        seconds = float(text) if _SECONDS.fullmatch(text) else inf
+        return seconds if isfinite(seconds) else None
 
     def grade(self, answer: Json, truth: Json) -> dict[str, float]:
         return {"total": closeness(answer, truth, self.tolerance)}

@@ -86,10 +86,13 @@ class GRPOSettings:
                 f"train.grpo: micro_batch is {self.micro_batch}; it must divide prompts_per_step "
                 f"* group_size = {completions}"
             )
-        if self.built_objective().own_loss and self.micro_batch not in (None, completions):
+        split = self.micro_batch is not None and self.micro_batch % self.group_size
+        if self.built_objective().own_loss and (split or not self.share_prompts):
             raise UsageError(
-                f"train.grpo: micro_batch is {self.micro_batch}, and {self.objective} compares all "
-                "completions of a group in its loss; leave micro_batch out"
+                f"train.grpo: {self.objective} compares all completions of a group in its loss; "
+                "make micro_batch a multiple of group_size or leave it out, with share_prompts: "
+                f"true (got micro_batch: {self.micro_batch}, group_size: {self.group_size}, "
+                f"share_prompts: {str(self.share_prompts).lower()})"
             )
 
     def built_objective(self) -> Objective:

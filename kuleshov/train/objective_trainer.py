@@ -135,7 +135,7 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
         if len(groups) % size or (groups.view(-1, size) != groups[::size, None]).any():
             raise UsageError(
                 "this objective compares the completions of a group in its loss, and groups are "
-                "split; leave out train.grpo.micro_batch and steps_per_generation"
+                "split; make train.grpo.micro_batch a multiple of group_size, share_prompts true"
             )
         mask = inputs["completion_mask"]
         logps, entropies, _ = self._get_per_token_logps_and_entropies(

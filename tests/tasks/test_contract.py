@@ -78,7 +78,7 @@ def test_the_true_answer_earns_exactly_one(made: Made, name: str, setting: str) 
 
 @both_settings_of_every_task
 @pytest.mark.parametrize(
-    "nonsense", ["", " ", "I cannot tell.", "answer", "-", "<answer></answer>"]
+    "nonsense", ["", " ", "I cannot tell.", "answer", "-", "<answer></answer>", "7" * 5000]
 )
 def test_nonsense_earns_nothing(made: Made, name: str, setting: str, nonsense: str) -> None:
     sample = made[name, setting][0]

@@ -94,8 +94,12 @@ def test_options_change_knobs() -> None:
             r"std_floor is 0\.0; allowed: more than 0",
         ),
         (
-            {"objective": "reg_grpo", "micro_batch": 8},
-            "micro_batch is 8, and reg_grpo compares all completions .* leave micro_batch out",
+            {"objective": "reg_grpo", "micro_batch": 4},
+            "reg_grpo compares all completions .* a multiple of group_size .*got micro_batch: 4, ",
+        ),
+        (
+            {"objective": "reg_grpo", "share_prompts": False},
+            "reg_grpo compares all completions .*share_prompts: false",
         ),
         (
             {"objective": "reg_grpo", "extra": {"epsilon": 0.1}},

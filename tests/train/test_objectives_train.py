@@ -204,10 +204,10 @@ def test_groups_that_are_split_are_refused_by_an_objective_that_compares_in_its_
         one,
         tmp_path,
         OBJECTIVES["reg_grpo"],
-        per_device_train_batch_size=4,
-        gradient_accumulation_steps=2,
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=4,
     )
-    # 8 completions of 2 groups are shuffled and split into 2 x 4.
+    # 8 completions of 2 groups of 4 are split into 4 x 2.
     with pytest.raises(UsageError, match="groups are split"):
         train.train()
 
