@@ -32,7 +32,7 @@ from transformers import (
     TrainerCallback,
 )
 from transformers.trainer_utils import get_last_checkpoint
-from trl import GRPOConfig, SFTConfig, SFTTrainer
+from trl import GRPOConfig, SFTConfig
 
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
@@ -43,8 +43,7 @@ from kuleshov.train.config import TrainConfig
 from kuleshov.train.curriculum import order
 from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
-from kuleshov.train.guard import guard
-from kuleshov.train.sft import VideoCollator
+from kuleshov.train.sft import VideoSFTTrainer
 
 
 def train(
@@ -126,7 +125,6 @@ def _sft(
     progress: Progress,
 ) -> None:
     loaded, processor = load_model(model)
-    guard(loaded)
     folder = run / "sft"
     settings = config.sft
     arguments = {
@@ -136,20 +134,19 @@ def _sft(
         "learning_rate": settings.learning_rate,
         "warmup_steps": settings.warmup_steps,
         "train_sampling_strategy": "sequential",  # in the order of the curriculum
-        "max_length": None,  # cutting a prompt would cut video tokens
-        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "max_length": None,  # nothing is cut
         **settings.extra,
     }
     args = SFTConfig(**arguments)
     per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    trainer = SFTTrainer(
+    trainer = VideoSFTTrainer(
         loaded,
         args=args,
         train_dataset=rows.select(
             order(tasks, settings.steps, per_step, settings.curriculum, config.seed)
         ),
-        data_collator=VideoCollator(Encoder(processor, renderer)),
         processing_class=processor,
+        encoder=Encoder(processor, renderer),
         callbacks=[_Follow(run / "metrics.jsonl", "sft", "cold start", progress)],
     )
     _run(trainer, processor, folder, folder / "model")

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from kuleshov.errors import UsageError
-from kuleshov.train import pipeline
+from kuleshov.train import sft as sft_module
 from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
 from kuleshov.train.pipeline import load_model, train
 from kuleshov.train.sft import VideoCollator
@@ -94,7 +94,7 @@ def test_the_cold_start_sees_the_tasks_of_the_curriculum_first(
             seen.extend(json.loads(row["sample"])["task"] for row in rows)
             return super().__call__(rows)
 
-    monkeypatch.setattr(pipeline, "VideoCollator", Recording)
+    monkeypatch.setattr(sft_module, "VideoCollator", Recording)
     sft = SFTSettings(steps=4, batch_size=4, curriculum={"jigsaw": 2})
     train(setup.data, str(setup.folder), tmp_path, replace(CONFIG, sft=sft))
     assert seen[:8] == ["jigsaw"] * 8
