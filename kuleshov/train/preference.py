@@ -3,13 +3,13 @@
     source         chosen                      rejected
     answer         the true answer             a wrong answer to the same video
     shuffled, ...  the true answer             the same answer to the video under a control
-    switched_off   the true answer             the same answer to the video without what is asked for
+    switched_off   the true answer             the same answer to the video without the effect
 
 A wrong answer teaches which answer is better, and may be learned from the prompt alone. The same
 answer to another video can be learned from the video only: the conditional preference of mDPO
 (arXiv 2406.11839), which degrades the image instead. The answer must be lost under the control: a
-shuffled video still holds the shapes that `counting` asks for. What `switched_off` shows never
-holds the answer, see `Task.switched_off`.
+shuffled video still holds the shapes that `counting` asks for. Where the effect is switched off it
+always is, see `Task.switched_off`.
 
 That wrong answers are guesses of the task itself is our own choice: no model is sampled from.
 """
@@ -77,17 +77,15 @@ def _wrong(sample: Sample, max_reward: float, seed: int) -> str | None:
 
 def _degraded(sample: Sample, source: str) -> Sample | None:
     if source == SWITCHED_OFF:
-        return task_of(sample).switched_off(sample)
+        other = None if sample.made_elsewhere else task_of(sample).switched_off(sample)
+        return None if other is None or other.media == sample.media else other
     other = control(sample, source)
-    shown = zip(sample.media, other.media, strict=True)
-    return other if any(_differs(before, after) for before, after in shown) else None
+    return other if any(_acts(item) for item in other.media) else None
 
 
-def _differs(before: MediaItem, after: MediaItem) -> bool:
-    """Whether a control can have changed an item: a still has no order, and some orders none."""
-    if before == after:
-        return False
-    edit = after.edits[-1]
+def _acts(item: MediaItem) -> bool:
+    """Whether a control has changed what an item shows: a still has no order to lose."""
+    edit = item.edits[-1]
     if edit["edit"] == "reorder":
         return bool(edit["order"] != sorted(edit["order"]))
-    return edit["edit"] != "hold" or len(before.frames) > 1
+    return edit["edit"] != "hold" or len(item.frames) > 1

@@ -225,10 +225,11 @@ def test_a_further_loss_may_use_the_hidden_states_of_a_block(setup: Setup, tmp_p
 
         def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
             with block_output(model, 2) as outputs:
-                self.plain: torch.Tensor = super().compute_loss(model, inputs, *args, **kwargs)
+                self.plain = super().compute_loss(model, inputs, *args, **kwargs)
             (self.hidden,) = outputs
             self.inputs = inputs
-            return self.plain + self.hidden.square().mean()
+            loss: torch.Tensor = self.plain + self.hidden.square().mean()
+            return loss
 
     model = AutoModelForImageTextToText.from_pretrained(setup.folder)
     train = trainer(setup, tmp_path, setup.samples[:2], Shrinking)
