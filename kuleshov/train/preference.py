@@ -51,10 +51,8 @@ def pair(
     if source not in SOURCES:
         raise unknown_name("source of rejected sides", source, SOURCES)
     truth = task_of(sample).completion(sample.answer)
-    if source == ANSWER:
-        wrong, other = _wrong(sample, max_reward, seed), sample
-    else:
-        wrong, other = truth, _degraded(sample, source)
+    wrong = _wrong(sample, max_reward, seed) if source == ANSWER else truth
+    other = sample if source == ANSWER else _degraded(sample, source)
     if wrong is None or other is None:
         return None
     return {
