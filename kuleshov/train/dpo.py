@@ -62,9 +62,9 @@ class PairCollator:
 
 def _apart(prompts: Sequence[Encoded], completions: Sequence[torch.Tensor]) -> dict[str, Any]:
     half = len(prompts) // 2
+    sides = (prompts[:half], prompts[half:], completions[:half], completions[half:])
     groups = []
-    for pair in zip(prompts[:half], prompts[half:], completions, completions[half:], strict=False):
-        prompt, other, chosen, rejected = pair
+    for prompt, other, chosen, rejected in zip(*sides, strict=True):
         if prompt is other:
             groups.append(Group(prompt, [chosen, rejected]))
         else:
@@ -74,7 +74,7 @@ def _apart(prompts: Sequence[Encoded], completions: Sequence[torch.Tensor]) -> d
     own = pad([torch.ones_like(completion) for completion in completions], batch_first=True)
     tokens = sum(len(g.prompt.input_ids) + sum(map(len, g.completions)) for g in groups)
     return {
-        # What follows from the prompt stands in the first column, as TRL looks one place back.
+        # The first column stands for the prompts: a token is told by the place before it.
         "input_ids": torch.nn.functional.pad(ids, (1, 0)),
         "completion_mask": torch.nn.functional.pad(own, (1, 0)),
         "attention_mask": torch.ones(tokens, dtype=torch.long),  # TRL counts it, nothing else

@@ -69,7 +69,8 @@ def test_each_phase_leaves_whole_weights_and_its_adapters(setup: Setup, tmp_path
         changed = {key for key in before if not torch.equal(before[key], after[key])}
         assert all("language_model.layers" in key and "_proj" in key for key in changed)
         start = model
-    phases = [json.loads(text)["phase"] for text in (tmp_path / "metrics.jsonl").open()]
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    phases = [json.loads(line)["phase"] for line in lines]
     assert phases == ["sft", "sft", "dpo", "dpo", "grpo"]
 
 
