@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kuleshov.dataset import load_samples
-from kuleshov.errors import UsageError
+from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.comparison import TaskComparison
+from kuleshov.evaluate.figures import FIGURES
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.scores import Answers, by_condition
 from kuleshov.evaluate.side_by_side import side_by_side
@@ -29,12 +30,15 @@ class _Runs(NamedTuple):
     warning: str | None
 
 
-def compare(before: Path, after: Path | Sequence[Path]) -> dict[str, TaskComparison]:
+def compare(
+    before: Path, after: Path | Sequence[Path], *, figure: str = "tasks"
+) -> dict[str, TaskComparison]:
     """Each task's comparison, from run folders of `kuleshov eval`.
 
     Args:
         before: the first model's run.
         after: the second model's, or one for each seed of its training.
+        figure: what is reported, in `FIGURES` (figures.py).
 
     Raises:
         UsageError: the runs are of different samples or temperatures, or have no items in common.
@@ -43,23 +47,24 @@ def compare(before: Path, after: Path | Sequence[Path]) -> dict[str, TaskCompari
     tasks: dict[str, list[Sample]] = {}
     for sample in runs.samples:
         tasks.setdefault(sample.entry, []).append(sample)
-    rows = {task: _row(runs, here) for task, here in sorted(tasks.items())}
+    rows = {task: _row(runs, here, figure) for task, here in sorted(tasks.items())}
     corrected = holm({task: row.p for task, row in rows.items()})
     return {task: replace(row, p_holm=corrected[task]) for task, row in rows.items()}
 
 
-def overall(before: Path, after: Path | Sequence[Path]) -> TaskComparison:
-    """The comparison of the mean over tasks of their means, such as a benchmark's one figure.
+def overall(before: Path, after: Path | Sequence[Path], *, figure: str = "tasks") -> TaskComparison:
+    """The comparison of all tasks together: a benchmark's one figure.
 
     Args:
         before: as in `compare`.
         after: likewise.
+        figure: likewise; by default the mean over tasks of their means.
 
     Raises:
         UsageError: as in `compare`.
     """
     runs = _load(before, after)
-    return _row(runs, runs.samples)
+    return _row(runs, runs.samples, figure)
 
 
 def samples_of(run: Path) -> list[Sample]:
@@ -67,8 +72,10 @@ def samples_of(run: Path) -> list[Sample]:
     return load_samples(environment(run)["data"])
 
 
-def _row(runs: _Runs, samples: Sequence[Sample]) -> TaskComparison:
-    row = side_by_side(samples, runs.before, runs.after)
+def _row(runs: _Runs, samples: Sequence[Sample], figure: str) -> TaskComparison:
+    if figure not in FIGURES:
+        raise unknown_name("figure", figure, FIGURES)
+    row = side_by_side(samples, runs.before, runs.after, FIGURES[figure])
     return row if runs.warning is None else replace(row, warnings=(*row.warnings, runs.warning))
 
 

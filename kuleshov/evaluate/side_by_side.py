@@ -9,6 +9,7 @@ import numpy as np
 from kuleshov.controls import CONTROLS
 from kuleshov.evaluate import policies
 from kuleshov.evaluate.comparison import Condition, TaskComparison
+from kuleshov.evaluate.figures import FIGURES, Figure, about_order, right_from
 from kuleshov.evaluate.scores import (
     Answers,
     by_condition,
@@ -20,52 +21,54 @@ from kuleshov.evaluate.scores import (
 )
 from kuleshov.evaluate.statistics import (
     MIN_VIDEOS,
-    macro,
     mcnemar,
     paired_difference,
     seed_warning,
 )
-from kuleshov.evaluate.statistics.reported import Floats
+from kuleshov.evaluate.statistics.reported import Floats, Reported
 from kuleshov.evaluate.time_gain import Bools, TimeGain, needs_time, solved, time_gain
 from kuleshov.sample import Json, Sample
-from kuleshov.tasks import task_of
 
 RANDOM_REPEATS = 4
 """Draws of the random policy for each item; `chance` is what they come to with many."""
 
 
 def side_by_side(
-    samples: Sequence[Sample], before: Answers, after: Sequence[Answers]
+    samples: Sequence[Sample],
+    before: Answers,
+    after: Sequence[Answers],
+    figure: Figure = FIGURES["tasks"],
 ) -> TaskComparison:
     """Everything that is reported of two models on some items.
 
     Args:
-        samples: of one task, or of several, whose means then count alike; each was answered by
-            all models under the condition "full".
+        samples: each was answered by all models under the condition "full".
         before: the first model's answers.
         after: the second model's, one for each seed of its training.
+        figure: what is reported of scores, see figures.py.
     """
-    return _Row(samples, before, after).comparison()
+    return _Row(samples, before, after, figure).comparison()
 
 
 class _Row:
-    """The items and their figures; a figure is the mean over tasks of the mean over items."""
+    """The items and their figures."""
 
     def __init__(
-        self, samples: Sequence[Sample], before: Answers, after: Sequence[Answers]
+        self,
+        samples: Sequence[Sample],
+        before: Answers,
+        after: Sequence[Answers],
+        figure: Figure,
     ) -> None:
         self.samples, self.before, self.after = samples, before, pooled(after)
         self.each = [before, *after]
         self.ids = [sample.id for sample in samples]
-        self.tasks = [sample.entry for sample in samples]
-        self.videos = [sample.video_ids[0] for sample in samples]
-        kinds = [task_of(sample) for sample in samples]
-        self.right_from = [kind.right_from for kind in kinds]
-        self.about_order = [kind.about_order for kind in kinds]
+        self.right_from, self.about_order = right_from(samples), about_order(samples)
+        self.what = figure
 
     def comparison(self) -> TaskComparison:
         full = [mean_scores(answers, "full", self.ids) for answers in self.each]
-        gain = paired_difference(macro(np.stack(full, axis=1), self.videos, self.tasks))
+        gain = paired_difference(self.reported(np.stack(full, axis=1)))
         floors, constant = self.floors()
         floor = max(floors["chance"], floors["best_constant"])
         conditions = self.conditions()
@@ -98,21 +101,25 @@ class _Row:
             warnings=self.warnings(gain.videos),
         )
 
+    def reported(self, scores: Floats) -> Reported:
+        return self.what.report(scores, self.samples)
+
     def figure(self, scores: Floats) -> float:
-        return float(macro(scores, self.videos, self.tasks).value()[0])
+        """Of scores (items,), or the mean of the figures of each column (items, columns)."""
+        return float(self.reported(scores).value().mean())
 
     def right(self, answers: Answers, condition: str) -> Bools:
         return solved(repeats(answers, condition, self.ids), self.right_from)
 
     def floors(self) -> tuple[dict[str, float], Json]:
         """Chance and the policies' figures, and the best constant if there is one task."""
-        floors = {"chance": self.figure(np.array([sample.chance for sample in self.samples]))}
+        floors = {"chance": self.what.chance(self.samples)}
         constant = None
         for name in policies.POLICIES:
             draws = RANDOM_REPEATS if name == "random" else 1
             results = policies.answers(name, self.samples, draws)
-            floors[name] = self.figure(mean_scores(by_condition(results), "full", self.ids))
-            if name == "best_constant" and len(set(self.tasks)) == 1:
+            floors[name] = self.figure(repeats(by_condition(results), "full", self.ids))
+            if name == "best_constant" and len({sample.entry for sample in self.samples}) == 1:
                 constant = results[0].answer
         return floors, constant
 
@@ -139,9 +146,8 @@ class _Row:
             mean_scores(answers, "full", self.ids),
             mean_scores(answers, "single", self.ids),
             mean_scores(answers, "shuffled", self.ids) if shuffled else None,
-            self.videos,
+            self.reported,
             self.about_order,
-            self.tasks,
         )
 
     def solved_blind(self) -> float | None:

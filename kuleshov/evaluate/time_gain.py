@@ -11,7 +11,7 @@ A model that finds the answer in the prompt, or in any one frame, scores high an
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.statistics.bootstrap import DRAWS, bootstrap, percentiles
-from kuleshov.evaluate.statistics.reported import macro
+from kuleshov.evaluate.statistics.reported import Floats, Reported
 
 Bools = npt.NDArray[np.bool_]
 
@@ -48,9 +48,8 @@ def time_gain(
     full: npt.ArrayLike,
     single: npt.ArrayLike,
     shuffled: npt.ArrayLike | None,
-    videos: Sequence[Hashable],
+    report: Callable[[Floats], Reported],
     about_order: bool | Sequence[bool] = False,
-    groups: Sequence[Hashable] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> TimeGain:
@@ -64,9 +63,8 @@ def time_gain(
         full: score of each item with the video, (items,).
         single: of the same items with the middle frame alone.
         shuffled: with shuffled frames; None if all items are about order.
-        videos: the source video of each item.
+        report: the reported figure of scores of (items, columns).
         about_order: of all items, or of each (`Task.about_order`).
-        groups: of each item, if the mean over groups is reported.
         draws: bootstrap draws.
         seed: of the draws.
 
@@ -82,7 +80,7 @@ def time_gain(
         )
     mixed = alone if shuffled is None else np.where(ordered, alone, np.asarray(shuffled, float))
     table = np.stack([np.asarray(full, dtype=np.float64), alone, mixed], axis=1)
-    reported = macro(table, videos, groups if groups is not None else [0] * len(videos))
+    reported = report(table)
     drawn = bootstrap(reported, draws, seed)
     seen, one, disordered = (float(figure) for figure in reported.value())
     value = seen - max(one, disordered)

@@ -223,3 +223,34 @@ def test_runs_without_a_common_item_are_refused(tmp_path: Path, data: Path) -> N
     second = a_run(tmp_path / "b", data, "same", [replace(answered("1", 1.0), condition="blind")])
     with pytest.raises(UsageError, match="no item in common"):
         compare(first, second)
+
+
+def test_what_is_reported_may_be_sets(tmp_path: Path) -> None:
+    # Pairs 0-1, 2-3, ...: the first model has every other sample right, the second one all but 0.
+    made = jigsaws(*["123", "132"] * 12)
+    paired = [replace(s, provenance={"set": str(i // 2)}) for i, s in enumerate(made)]
+    write(tmp_path / "data", paired, {"videos": "x"})
+    ids = [str(i) for i in range(24)]
+    runs = (
+        a_run(
+            tmp_path / "a", tmp_path / "data", "x", [answered(i, float(int(i) % 2)) for i in ids]
+        ),
+        a_run(tmp_path / "b", tmp_path / "data", "x", [answered(i, float(i != "0")) for i in ids]),
+    )
+    for row in (compare(*runs, figure="sets")["jigsaw"], overall(*runs, figure="sets")):
+        assert (row.before, row.after) == pytest.approx((0, 11 / 12))
+        # Both videos of a pair are drawn together; a constant answer is right on one of them.
+        assert row.videos == 12 and row.floors["best_constant"] == 0
+    with pytest.raises(UsageError, match="unknown figure 'set'; did you mean 'sets'"):
+        overall(*runs, figure="set")
+
+
+def test_near_duplicates_are_one_source(tmp_path: Path) -> None:
+    made = [
+        replace(s, provenance={"near_duplicate_of": "0"}) if s.id in "123" else s
+        for s in jigsaws(*["123", "132"] * 6)
+    ]
+    write(tmp_path / "data", made, {"videos": "x"})
+    results = [answered(str(i), 1.0) for i in range(12)]
+    runs = [a_run(tmp_path / name, tmp_path / "data", "x", results) for name in ("a", "b")]
+    assert compare(*runs)["jigsaw"].videos == 9
