@@ -51,7 +51,8 @@ def repeats(answers: Answers, condition: str, ids: Sequence[str]) -> Floats:
 
 def mean_scores(answers: Answers, condition: str, ids: Sequence[str]) -> Floats:
     """The mean over repeats of each item: (items,)."""
-    return np.array([np.mean([r.score for r in answers[condition][i]]) for i in ids])
+    rows = ([r.score for r in answers[condition][i]] for i in ids)
+    return np.array([sum(row) / len(row) for row in rows])
 
 
 def failure_share(answers: Answers, condition: str, ids: Sequence[str]) -> float:

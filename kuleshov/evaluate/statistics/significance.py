@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +36,11 @@ def mcnemar(before: npt.ArrayLike, after: npt.ArrayLike) -> McNemar:
     first, second = np.asarray(before, dtype=bool), np.asarray(after, dtype=bool)
     gained, lost = int((~first & second).sum()), int((first & ~second).sum())
     n = gained + lost
-    tail = sum(comb(n, i) for i in range(min(gained, lost) + 1))
+    # C(n, 0) + C(n, 1) + ..., each from the one before.
+    tail, ways = 0, 1
+    for i in range(min(gained, lost) + 1):
+        tail += ways
+        ways = ways * (n - i) // (i + 1)
     return McNemar(gained, lost, min(1.0, 2 * tail / 2**n))
 
 
