@@ -7,10 +7,11 @@ THRESHOLDS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))
 
 
 def relative_accuracy(given: float, truth: float) -> float:
-    """Mean relative accuracy of a number (VSI-Bench, arXiv 2412.14171, equation 1).
+    """Mean relative accuracy of a number (VSI-Bench, arXiv 2412.14171).
 
     Mean over the thresholds t of 1[|given - truth| / |truth| <= 1 - t]. A border counts as within,
-    whatever its last bits. Where the truth is 0 only 0 is right (ours).
+    whatever its last bits; the published code was not at hand to see what it does there. Where the
+    truth is 0 only 0 is right (ours).
 
     >>> relative_accuracy(9, 10)  # 10 % off: within all but the last
     0.9
