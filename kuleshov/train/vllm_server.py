@@ -55,12 +55,19 @@ def features(encoded: Encoded, raw: Any = None) -> dict[str, Any] | None:
         encoded: a prompt that is `servable`.
         raw: the processor, if the server normalises pixels by itself and wants them as they were.
 
-    Needs vLLM to be importable, as TRL's client does.
+    Raises:
+        UsageError: the vLLM beside the trainer is not one that can write them.
     """
     if not encoded.videos:
         return None
-    from vllm.entrypoints.scale_out.token_in_token_out.mm_serde import encode_mm_kwargs_item
-    from vllm.multimodal.inputs import MultiModalFieldConfig, MultiModalKwargsItems
+    try:
+        from vllm.entrypoints.scale_out.token_in_token_out.mm_serde import encode_mm_kwargs_item
+        from vllm.multimodal.inputs import MultiModalFieldConfig, MultiModalKwargsItems
+    except ImportError as error:
+        raise UsageError(
+            f"this vLLM cannot write media for its server ({error}); install vLLM 0.31, or set "
+            "train.grpo.extra.vllm_mode to colocate"
+        ) from error
 
     inputs, fields = dict(encoded.videos), {}
     for key in inputs:

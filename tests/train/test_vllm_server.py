@@ -5,6 +5,7 @@ The same against vLLM's own classes is in test_vllm_processors.py.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -55,6 +56,18 @@ def test_the_server_is_refused_what_its_schema_cannot_hold(setup: Setup) -> None
     strange = replace(encoded, videos={"pixel_values_somewhere": torch.zeros(1)})
     with pytest.raises(UsageError, match="the inputs pixel_values_somewhere"):
         servable(strange)
+
+
+def test_a_vllm_that_cannot_write_media_is_named(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = Encoder(setup.encoder.processor, noise)(MIXED)
+    for name in [name for name in sys.modules if name.split(".")[0] == "vllm"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(UsageError, match=r"cannot write media .*; install vLLM 0.31"):
+        vllm_server.features(encoded)
+    assert vllm_server.features(replace(encoded, videos={})) is None
 
 
 def test_where_the_tokens_of_each_item_stand() -> None:
