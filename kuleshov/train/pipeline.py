@@ -53,6 +53,7 @@ from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
 from kuleshov.train.preference import pair
 from kuleshov.train.sft import VideoSFTTrainer
+from kuleshov.train.vllm_rollout import unsampled
 
 
 def train(
@@ -231,7 +232,7 @@ def _grpo(
         "beta": settings.beta,
         "temperature": settings.temperature,
         "max_completion_length": settings.max_completion_tokens,
-        "generation_kwargs": {"suppress_tokens": vision_tokens(loaded.config)},
+        "generation_kwargs": unsampled(vision_tokens(loaded.config), settings.extra),
         **objective.arguments(),
         **settings.extra,
     }
