@@ -92,6 +92,7 @@ class Anomaly(Task):
     """
 
     name: ClassVar[str] = "anomaly"
+    timed: ClassVar[bool] = True
 
     kinds: tuple[str, ...] = EDITED
     num_frames: int = 48

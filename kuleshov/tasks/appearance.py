@@ -55,6 +55,7 @@ class Appearance(Task):
     """
 
     name: ClassVar[str] = "appearance"
+    timed: ClassVar[bool] = True
 
     num_frames: int = 32
     fps: float = 4.0
