@@ -61,6 +61,8 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
+    timed: ClassVar[bool] = False
+    """Whether the answer is a time on the shown clock, which the model must then be told."""
     LEVELS: ClassVar[dict[str, dict[str, Json]]] = {}
     """Named difficulties: for each the knobs that differ from the setting it is given with."""
     about_order: ClassVar[bool] = False

@@ -1,11 +1,15 @@
 """Samples into model inputs: the one place where rendered frames meet a processor.
 
 Training, rollouts and evaluation all encode here, so what is scored is what was trained on. The
-frames of a recipe are passed on as they are (the processor samples none), with their *shown*
-times, which each family expects in its own way:
+frames of a recipe are passed on as they are (the processor samples none, and what it makes of
+them is checked, see pixels.py), with their *shown* times, which each family expects in its own way:
 
-    Qwen2.5-VL  one frame rate for each video, from which it spaces its position ids
+    Qwen2.5-VL  one frame rate for each video, from which it spaces its position ids; it cannot
+                be told an uneven clock, which is an error where the answer is a time
     Qwen3-VL    a text stamp for every two frames, `frames_indices / fps`
+    InternVL    nothing but the number of each frame; so a sentence of ours tells the times, as
+                for any processor that gives the same for another clock (LLaVA-Video's prompts
+                have such a sentence; the wording is ours)
 """
 
 from __future__ import annotations
@@ -13,21 +17,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 
-from kuleshov.errors import UsageError
+from kuleshov.errors import MissingVideoError, UsageError
 from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample
+from kuleshov.tasks import task_of
+from kuleshov.train.pixels import check, untouched
 
 Render = Callable[[Sample], list[Pixels]]
 _TYPES = {IMAGE: "image", VIDEO: "video"}
-# No limits, as the size is the recipe's: Qwen3-VL's own would enlarge what is below 256 x 256.
-ANY_SIZE = {"shortest_edge": 1, "longest_edge": 1 << 24}
 
 
-def messages(sample: Sample) -> list[dict[str, Any]]:
+def messages(sample: Sample, spell: bool = False) -> list[dict[str, Any]]:
     """The prompt as a chat with a part for each `<video>` and `<image>`; they hold no pixels.
+
+    Args:
+        sample: the question.
+        spell: tell the shown times of each video in a sentence after it.
 
     Raises:
         UsageError: the prompt does not fit the media.
@@ -44,12 +53,24 @@ def messages(sample: Sample) -> list[dict[str, Any]]:
                 f"sample {sample.id}: an {IMAGE} has {len(item.frames)} frames; allowed: 1"
             )
     parts: list[dict[str, Any]] = []
+    items = iter(sample.media)
     for text in re.split(f"({VIDEO}|{IMAGE})", sample.prompt):
         if text in _TYPES:
             parts.append({"type": _TYPES[text]})
+            text = _sentence(next(items)) if spell else ""
+        if text and parts and parts[-1]["type"] == "text":
+            parts[-1]["text"] += text
         elif text:
             parts.append({"type": "text", "text": text})
     return [{"role": "user", "content": parts}]
+
+
+def _sentence(item: MediaItem) -> str:
+    """The shown times in words; none for a still, whose time does not advance."""
+    shown = [frame.shown_seconds for frame in item.frames]
+    if shown[0] == shown[-1]:
+        return ""
+    return f"\nThe frames are shown at {', '.join(f'{round(s, 2):g}' for s in shown)} seconds."
 
 
 def metadata(item: MediaItem) -> dict[str, Any]:
@@ -72,15 +93,16 @@ class Encoded:
 
     Args:
         input_ids: shape (tokens,).
-        token_types: 1 for image, 2 for video and 0 for text tokens, shape (tokens,).
+        token_types: 1 for image, 2 for video and 0 for text tokens, shape (tokens,); None for a
+            family whose model takes none.
         videos: what the vision tower needs, such as `pixel_values_videos` and `video_grid_thw`,
-            and for images `pixel_values` and `image_grid_thw`; the tensors of several prompts
-            are joined along their first dimension.
+            and for images `pixel_values` and `image_grid_thw` (pixels.py knows the layouts); the
+            tensors of several prompts are joined along their first dimension.
         sample: what was encoded.
     """
 
     input_ids: torch.Tensor
-    token_types: torch.Tensor
+    token_types: torch.Tensor | None
     videos: dict[str, torch.Tensor]
     sample: Sample
 
@@ -98,10 +120,16 @@ class Encoder:
         self.render = render
 
     def __call__(self, sample: Sample) -> Encoded:
-        text = self.processor.apply_chat_template(
-            messages(sample), tokenize=False, add_generation_prompt=True
-        )
-        images, videos, times = [], [], []
+        """One prompt as its model takes it.
+
+        Raises:
+            UsageError: the prompt does not fit its media, its processor changes frames or moves
+                them, or the family cannot be told the times that the answer is about.
+            MissingVideoError: there are more or fewer vision tokens than features.
+        """
+        chat = messages(sample, spell=not self.tells_times)
+        text = self._written(chat)
+        images, videos, clocks = [], [], []
         rendered = zip(sample.placeholders, sample.media, self.render(sample), strict=True)
         for placeholder, item, pixels in rendered:
             frames = torch.from_numpy(pixels).permute(0, 3, 1, 2)
@@ -109,32 +137,113 @@ class Encoder:
                 images.append(frames[0])
             else:
                 videos.append(frames)
-                times.append(metadata(item))
-        fields = dict(
-            self.processor(
-                text=[text],
-                # None for a question without media; processors do not take an empty list.
-                images=images or None,
-                videos=videos or None,
-                video_metadata=times or None,
-                do_sample_frames=False,
-                images_kwargs={"size": ANY_SIZE},
-                return_tensors="pt",
+                clocks.append(item)
+        try:
+            _check_order(chat, text)
+            fields = self._read(text, images, videos, [metadata(item) for item in clocks])
+            ids = fields.pop("input_ids")[0]
+            types = fields.pop("mm_token_type_ids", None)
+            check(self.processor, ids, fields, images, videos)
+            if "second_per_grid_ts" in fields:
+                merged = self.processor.video_processor.temporal_patch_size
+                _check_rates(sample, clocks, fields["second_per_grid_ts"].tolist(), merged)
+        except (UsageError, MissingVideoError) as error:
+            raise type(error)(f"sample {sample.id}: {error}") from error
+        return Encoded(ids, None if types is None else types[0], fields, sample)
+
+    def text(self, sample: Sample) -> str:
+        """The prompt as its chat template writes it, with one token for each video or image."""
+        return self._written(messages(sample, spell=not self.tells_times))
+
+    def _written(self, chat: list[dict[str, Any]]) -> str:
+        return str(
+            self.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        )
+
+    @cached_property
+    def tells_times(self) -> bool:
+        """Whether the processor tells the model times: it does not if two clocks give the same."""
+        video = torch.zeros(2, 3, 224, 224, dtype=torch.uint8)
+        chat = [{"role": "user", "content": [{"type": "video"}]}]
+        text = self.processor.apply_chat_template(chat, tokenize=False)
+        one, other = (
+            self._read(
+                text, [], [video], [{"total_num_frames": 2, "fps": fps, "frames_indices": [0, 1]}]
             )
+            for fps in (1.0, 0.25)
         )
+        return any(not torch.equal(one[key], other[key]) for key in one)
+
+    def _read(
+        self,
+        text: str,
+        images: list[torch.Tensor],
+        videos: list[torch.Tensor],
+        times: list[dict[str, Any]],
+    ) -> dict[str, torch.Tensor]:
+        try:
+            fields = dict(
+                self.processor(
+                    text=[text],
+                    # None for a question without media; processors do not take an empty list.
+                    images=images or None,
+                    videos=videos or None,
+                    video_metadata=times or None,
+                    do_sample_frames=False,
+                    images_kwargs=untouched(self.processor.image_processor),
+                    videos_kwargs=untouched(self.processor.video_processor),
+                    return_tensors="pt",
+                )
+            )
+        except ValueError as error:
+            lengths = [len(video) for video in videos]
+            if len(set(lengths)) < 2:
+                raise
+            raise UsageError(
+                f"{type(self.processor).__name__} does not take videos of {lengths} frames in one "
+                "prompt; allowed: as many frames in each of them. Make the samples so; task masked "
+                "with the knob stills: image"
+            ) from error
         del fields["attention_mask"]
-        return Encoded(
-            input_ids=fields.pop("input_ids")[0],
-            token_types=fields.pop("mm_token_type_ids")[0],
-            videos=fields,
-            sample=sample,
-        )
+        return fields
 
     def answer_ids(self, text: str) -> torch.Tensor:
         """A completion as token ids, with the token that ends the turn."""
         tokenizer = self.processor.tokenizer
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         return torch.tensor([*ids, tokenizer.eos_token_id])
+
+
+def _check_order(chat: list[dict[str, Any]], text: str) -> None:
+    """Raise if a chat template has moved the media out of their places between the texts."""
+    texts = [re.escape(p["text"].strip()) for p in chat[0]["content"] if p["type"] == "text"]
+    if not re.search(r".*?\S.*?".join(texts), text, re.DOTALL):
+        raise UsageError(
+            "the chat template moves videos or images, or changes the text between them; expected: "
+            "each in its place, as the question refers to places. Give the processor a "
+            "chat_template that keeps the order"
+        )
+
+
+def _check_rates(
+    sample: Sample, items: Sequence[MediaItem], told: Sequence[float], merged: int
+) -> None:
+    """Raise if seconds between positions, one figure for each video, are not the shown times."""
+    for item, seconds in zip(items, told, strict=True):
+        step = 1 / metadata(item)["fps"]
+        if abs(seconds - merged * step) > 1e-3 * merged * step:
+            raise UsageError(
+                f"the processor tells {seconds / merged:g} s from frame to frame, shown are "
+                f"{step:g} s; it must take the times that it is given (video_metadata)"
+            )
+        shown = [frame.shown_seconds for frame in item.frames]
+        off = max(abs(second - i * step) for i, second in enumerate(shown))
+        if off > 0.01 * step and shown[0] != shown[-1] and task_of(sample).timed:
+            raise UsageError(
+                f"the shown times are uneven or do not start at 0 (off by {off:g} s), but the "
+                "model is told one frame rate, and the answer is a time; allowed: even clocks "
+                "from 0, or a family with time stamps, such as Qwen3-VL"
+            )
 
 
 def vision_tokens(config: Any) -> list[int]:
@@ -167,19 +276,19 @@ def batch(
         Model inputs; `labels` (with completions) are -100 on everything but the completions.
     """
     ids = [prompt.input_ids for prompt in encoded]
-    types = [prompt.token_types for prompt in encoded]
+    types = [prompt.token_types for prompt in encoded if prompt.token_types is not None]
     labels = [torch.full_like(row, -100) for row in ids]
     if completions:
         ids = [torch.cat(pair) for pair in zip(ids, completions, strict=True)]
         types = [
-            torch.cat([row, torch.zeros_like(end)])
-            for row, end in zip(types, completions, strict=True)
+            torch.nn.functional.pad(row, (0, len(end)))
+            for row, end in zip(types, completions, strict=bool(types))
         ]
         labels = [torch.cat(pair) for pair in zip(labels, completions, strict=True)]
     inputs = {
         "input_ids": left_pad(ids, pad_token_id),
         "attention_mask": left_pad([torch.ones_like(row) for row in ids], 0),
-        "mm_token_type_ids": left_pad(types, 0),
+        **({"mm_token_type_ids": left_pad(types, 0)} if types else {}),
         **join_videos(encoded),
     }
     if completions:

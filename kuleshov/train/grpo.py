@@ -127,7 +127,8 @@ class VideoGRPOTrainer(ObjectiveTrainer):
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         assert self._prompts is not None and len(self._prompts) == len(prompts)
         fields: dict[str, Any] = dict(join_videos(self._prompts))
-        fields["mm_token_type_ids"] = [prompt.token_types.tolist() for prompt in self._prompts]
+        types = [p.token_types.tolist() for p in self._prompts if p.token_types is not None]
+        fields |= {"mm_token_type_ids": types} if types else {}
         return [prompt.input_ids.tolist() for prompt in self._prompts], None, fields
 
     def _generate_single_turn(
@@ -242,18 +243,19 @@ class VideoGRPOTrainer(ObjectiveTrainer):
             here = slice(start, start + size)
             prompts = self._prompts[here]
             ids = input_ids[here]
-            types = torch.zeros_like(ids)
-            padded = left_pad([prompt.token_types for prompt in prompts], 0)
-            end = ids.size(1) - logits_to_keep
-            types[:, end - padded.size(1) : end] = padded
-            videos = {key: value.to(ids.device) for key, value in join_videos(prompts).items()}
+            inputs = {key: value.to(ids.device) for key, value in join_videos(prompts).items()}
+            if known := [p.token_types for p in prompts if p.token_types is not None]:
+                types = torch.zeros_like(ids)
+                padded = left_pad(known, 0)
+                end = ids.size(1) - logits_to_keep
+                types[:, end - padded.size(1) : end] = padded
+                inputs["mm_token_type_ids"] = types
             parts.append(
                 super()._get_per_token_logps_and_entropies(
-                    partial(model, **videos),
+                    partial(model, **inputs),
                     ids,
                     attention_mask[here],
                     logits_to_keep,
-                    mm_token_type_ids=types,
                     **kwargs,
                 )
             )

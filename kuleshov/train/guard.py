@@ -12,19 +12,17 @@ from typing import Any
 import torch
 
 from kuleshov.errors import MissingVideoError
-
-# For images and videos: the token in the config, and the model's inputs.
-_INPUTS = {
-    "image": ("image_token_id", "pixel_values", "image_grid_thw"),
-    "video": ("video_token_id", "pixel_values_videos", "video_grid_thw"),
-}
+from kuleshov.train.pixels import INPUTS, count_features
 
 
 def guard(model: Any) -> torch.utils.hooks.RemovableHandle:
     """Make a vision-language model raise when video or image tokens and features do not match.
 
     Args:
-        model: a transformers model with `config.video_token_id`, or a PEFT wrapper of one.
+        model: a transformers model with `config.image_token_id` or `config.video_token_id`, or a
+            PEFT wrapper of one. Where frames are images to a model, its video tokens are those of
+            images. Of a model whose features are not counted here (see pixels.py), only that
+            there are some is checked.
 
     Returns:
         The handle of the hook; `handle.remove()` takes the guard off.
@@ -33,27 +31,23 @@ def guard(model: Any) -> torch.utils.hooks.RemovableHandle:
         MissingVideoError: the ids hold such tokens, and no features or another number of them.
     """
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
-    merge = core.config.vision_config.spatial_merge_size**2
 
     def check(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         ids = kwargs.get("input_ids", args[0] if args else None)
         if ids is None:
             return
-        for medium, (token, pixels, grid) in _INPUTS.items():
-            tokens = int((ids == getattr(core.config, token)).sum())
-            features = 0
-            if kwargs.get(pixels) is not None:
-                features = int(kwargs[grid].prod(dim=-1).sum()) // merge
-            elif (encoded := (kwargs.get("mm_encoder_outputs") or {}).get(medium)) is not None:
-                # `generate` runs the vision tower by itself and passes on what came out.
-                features = sum(len(item) for item in encoded.pooler_output)
-            if tokens != features:
+        for medium, (token, pixels, _) in INPUTS.items():
+            if (number := getattr(core.config, token, None)) is None:
+                continue
+            tokens = int((ids == number).sum())
+            features = count_features(core.config, kwargs, medium)
+            if features is not None and tokens != features:
                 raise MissingVideoError(
                     f"the prompts hold {tokens} {medium} tokens, but features for {features} reach "
                     "the model, so it would not see what it is asked about. Train with "
-                    f"kuleshov.train.grpo.VideoGRPOTrainer, or pass {pixels} and {grid} to the "
-                    f"model; if the model wrote {medium} tokens itself, suppress them in its "
-                    "generation settings."
+                    f"kuleshov.train.grpo.VideoGRPOTrainer, or pass {pixels} (and the grid that "
+                    f"belongs to it, if any) to the model; if the model wrote {medium} tokens "
+                    "itself, suppress them in its generation settings."
                 )
 
     # The backbone, not the head: TRL's fused LM head calls the backbone directly.

@@ -163,7 +163,7 @@ def prompt_positions(core: Any, prompt: Encoded) -> torch.Tensor:
     have their own (M-RoPE), else 1.
     """
     backbone = core.base_model
-    if not hasattr(backbone, "get_rope_index"):
+    if not hasattr(backbone, "get_rope_index") or prompt.token_types is None:
         return torch.arange(len(prompt.input_ids))[None]
     grids = {
         key: value

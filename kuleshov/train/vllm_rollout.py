@@ -25,7 +25,8 @@ from PIL import Image
 
 from kuleshov.errors import UsageError
 from kuleshov.sample import IMAGE
-from kuleshov.train.encode import ANY_SIZE, Encoded, Encoder, messages, metadata
+from kuleshov.train.encode import Encoded, Encoder, metadata
+from kuleshov.train.pixels import ANY_SIZE
 from kuleshov.train.vllm_server import VideoClient, servable
 
 
@@ -60,9 +61,6 @@ class Request:
 def request(encoded: Encoded, encoder: Encoder) -> Request:
     """A prompt for vLLM's `LLM.generate`, with its frames and the times that they are shown at."""
     sample = encoded.sample
-    text = encoder.processor.apply_chat_template(
-        messages(sample), tokenize=False, add_generation_prompt=True
-    )
     media: dict[str, list[Any]] = {"image": [], "video": []}
     rendered = zip(sample.placeholders, sample.media, encoder.render(sample), strict=True)
     for placeholder, item, pixels in rendered:
@@ -70,7 +68,9 @@ def request(encoded: Encoded, encoder: Encoder) -> Request:
             media["image"].append(Image.fromarray(pixels[0]))
         else:
             media["video"].append((pixels, {**metadata(item), "do_sample_frames": False}))
-    prompt: dict[str, Any] = {"prompt_token_ids": encoder.processor.tokenizer(text)["input_ids"]}
+    prompt: dict[str, Any] = {
+        "prompt_token_ids": encoder.processor.tokenizer(encoder.text(sample))["input_ids"]
+    }
     present = {kind: items for kind, items in media.items() if items}
     if present:
         prompt["multi_modal_data"] = present
@@ -90,6 +90,11 @@ def couriers(prompts: Sequence[Encoded], encoder: Encoder, mode: str) -> list[li
     """
     made: dict[int, Any] = {}
     for encoded in prompts:
+        if encoded.videos and encoded.token_types is None:
+            raise UsageError(
+                "vLLM rollouts are written for the processors of Qwen-VL models, and this one's is "
+                "of another kind; leave use_vllm out"
+            )
         if id(encoded) not in made:
             asked = request(encoded, encoder) if mode == "colocate" else servable(encoded)
             made[id(encoded)] = asked

@@ -102,6 +102,7 @@ def _as_they_were(patches: torch.Tensor, reader: Any) -> torch.Tensor:
 
 def _runs(encoded: Encoded, kind: str) -> list[dict[str, int]]:
     """Where the tokens of each image or video stand, if they stand side by side."""
+    assert encoded.token_types is not None
     mine = encoded.token_types == {"image": 1, "video": 2}[kind]
     edges = torch.diff(mine.int(), prepend=torch.tensor([0]), append=torch.tensor([0]))
     starts, ends = (edges == 1).nonzero()[:, 0].tolist(), (edges == -1).nonzero()[:, 0].tolist()

@@ -1,4 +1,4 @@
-"""A small sample set and tiny models of both families, shared by all training tests."""
+"""A small sample set and tiny models of all families, shared by all training tests."""
 
 from __future__ import annotations
 
@@ -37,6 +37,25 @@ class Setup(NamedTuple):
     encoder: Encoder
     samples: list[Sample]
     data: Path
+
+    @property
+    def tiled(self) -> bool:
+        """Whether frames are images to the model, one tile each."""
+        return self.family == "internvl"
+
+    def token(self, medium: str) -> int:
+        """What stands in the prompt for each feature of an "image" or a "video"."""
+        processor = self.encoder.processor
+        return int(getattr(processor, f"{'image' if self.tiled else medium}_token_id"))
+
+    def pixels(self, medium: str) -> str:
+        """The name of the model's input."""
+        return "pixel_values_videos" if medium == "video" and not self.tiled else "pixel_values"
+
+
+def tower(model: Any) -> Any:
+    """The vision tower of a model."""
+    return model.model.vision_tower if hasattr(model.model, "vision_tower") else model.model.visual
 
 
 @pytest.fixture(scope="session")

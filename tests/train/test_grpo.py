@@ -17,7 +17,7 @@ from kuleshov.tasks import task_of
 from kuleshov.train.encode import batch, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
 from kuleshov.train.guard import guard
-from tests.train.conftest import Setup
+from tests.train.conftest import Setup, tower
 
 
 def graded(completions: list[Any], **columns: Any) -> list[float]:
@@ -134,7 +134,8 @@ def test_training_changes_the_vision_tower(
     before = {name: value.clone() for name, value in train.model.named_parameters()}
     train.train()
     moved = [n for n, v in train.model.named_parameters() if not torch.equal(v, before[n])]
-    assert any("visual" in name for name in moved)
+    towers = {id(parameter) for parameter in tower(train.model).parameters()}
+    assert any(id(v) in towers for n, v in train.model.named_parameters() if n in moved)
     assert any("language_model" in name for name in moved)
 
 

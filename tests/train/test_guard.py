@@ -22,7 +22,7 @@ def guarded(setup: Setup) -> tuple[Any, dict[str, torch.Tensor]]:
 
 def without_video(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     kept = ("input_ids", "attention_mask", "mm_token_type_ids")
-    return {key: inputs[key] for key in kept}
+    return {key: inputs[key] for key in kept if key in inputs}
 
 
 def test_a_forward_with_its_video_passes(guarded: tuple[Any, dict[str, torch.Tensor]]) -> None:
@@ -38,22 +38,31 @@ def test_generation_with_its_video_passes(guarded: tuple[Any, dict[str, torch.Te
     assert output.shape[1] == inputs["input_ids"].shape[1] + 3
 
 
-def test_a_forward_without_its_video_raises(guarded: tuple[Any, dict[str, torch.Tensor]]) -> None:
+def test_a_forward_without_its_video_raises(
+    setup: Setup, guarded: tuple[Any, dict[str, torch.Tensor]]
+) -> None:
     model, inputs = guarded
-    tokens = int((inputs["input_ids"] == model.config.video_token_id).sum())
-    with pytest.raises(MissingVideoError, match=f"{tokens} video tokens, but features for 0"):
+    medium = "image" if setup.tiled else "video"
+    tokens = int((inputs["input_ids"] == setup.token("video")).sum())
+    with pytest.raises(MissingVideoError, match=f"{tokens} {medium} tokens, but features for 0"):
         model(**without_video(inputs))
 
 
-def test_features_of_other_videos_raise(guarded: tuple[Any, dict[str, torch.Tensor]]) -> None:
+def test_features_of_other_videos_raise(
+    setup: Setup, guarded: tuple[Any, dict[str, torch.Tensor]]
+) -> None:
     model, inputs = guarded
-    rows = int(inputs["video_grid_thw"][0].prod())
-    fewer = {
-        **inputs,
-        "pixel_values_videos": inputs["pixel_values_videos"][:rows],
-        "video_grid_thw": inputs["video_grid_thw"][:1],
-    }
-    with pytest.raises(MissingVideoError, match=f"features for {rows // 4} reach the model"):
+    if setup.tiled:
+        left, fewer = 3 * 4, {**inputs, "pixel_values": inputs["pixel_values"][:3]}
+    else:
+        rows = int(inputs["video_grid_thw"][0].prod())
+        left = rows // 4
+        fewer = {
+            **inputs,
+            "pixel_values_videos": inputs["pixel_values_videos"][:rows],
+            "video_grid_thw": inputs["video_grid_thw"][:1],
+        }
+    with pytest.raises(MissingVideoError, match=f"features for {left} reach the model"):
         model(**fewer)
 
 
@@ -65,4 +74,4 @@ def test_text_alone_passes(guarded: tuple[Any, dict[str, torch.Tensor]]) -> None
 def test_the_guard_can_be_taken_off(setup: Setup) -> None:
     model = AutoModelForImageTextToText.from_pretrained(setup.folder)
     guard(model).remove()
-    model(input_ids=torch.tensor([[model.config.video_token_id]]))
+    model(input_ids=torch.tensor([[setup.token("video")]]))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset
@@ -75,7 +76,16 @@ def test_an_image_of_two_frames_is_refused(mixed: list[Sample]) -> None:
 
 def test_tokens_come_in_the_order_of_the_prompt(setup: Setup, mixed: list[Sample]) -> None:
     found = encoded(setup, mixed[-1])
-    image, video = (getattr(setup.encoder.processor, f"{m}_token_id") for m in ("image", "video"))
+    image, video = setup.token("image"), setup.token("video")
+    if setup.tiled:
+        text = setup.encoder.processor.decode(found.input_ids).replace("<IMG_CONTEXT>" * 4, "*")
+        frames = len(mixed[-1].media[1].frames)
+        # A line break after each comes with the family's template.
+        assert "First <img>*</img>\n then Frame1: <img>*</img>\nFrame2: <img>*</img>" in text
+        assert text.count("Frame") == frames and " and <img>*</img>\n." in text
+        assert len(found.videos["pixel_values"]) == text.count("*") == 1 + frames + 1
+        return
+    assert found.token_types is not None
     assert ((found.token_types == 1) == (found.input_ids == image)).all()
     assert ((found.token_types == 2) == (found.input_ids == video)).all()
     runs = torch.unique_consecutive(found.token_types[found.token_types > 0]).tolist()
@@ -93,6 +103,11 @@ def test_images_reach_the_model_unchanged_and_in_order(setup: Setup, mixed: list
     mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (reader.image_mean, reader.image_std))
     for sample in mixed:
         found = encoded(setup, sample)
+        if setup.tiled:
+            tiles = found.videos["pixel_values"].transpose(0, 1) * std + mean
+            shown = torch.from_numpy(np.concatenate(setup.encoder.render(sample)))
+            assert torch.allclose(tiles * 255, shown.permute(3, 0, 1, 2).float(), atol=0.01)
+            continue
         images = [pixels for pixels in setup.encoder.render(sample) if len(pixels) == 1]
         per_image = len(found.videos["pixel_values"]) // len(images)
         for i, pixels in enumerate(images):
@@ -105,11 +120,21 @@ def test_images_reach_the_model_unchanged_and_in_order(setup: Setup, mixed: list
 def test_a_processor_that_wants_larger_images_does_not_get_them(
     setup: Setup, mixed: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As Qwen3-VL comes from the hub.
-    before = encoded(setup, mixed[0]).videos["image_grid_thw"]
-    size = {"shortest_edge": 65536, "longest_edge": 16777216}
-    monkeypatch.setattr(setup.encoder.processor.image_processor, "size", size)
-    assert (encoded(setup, mixed[0]).videos["image_grid_thw"] == before).all()
+    before = encoded(setup, mixed[0]).videos
+    processor = setup.encoder.processor
+    if setup.tiled:
+        # As InternVL comes from the hub: larger images in several tiles.
+        monkeypatch.setattr(processor.image_processor, "min_patches", 4)
+        monkeypatch.setattr(processor.image_processor, "crop_to_patches", True)
+    else:
+        # As Qwen3-VL comes from the hub.
+        size = {"shortest_edge": 65536, "longest_edge": 16777216}
+        monkeypatch.setattr(processor.image_processor, "size", size)
+        monkeypatch.setattr(processor.video_processor, "size", size)
+        monkeypatch.setattr(processor.video_processor, "cap_pixels_per_frame", True)
+    after = encoded(setup, mixed[0]).videos
+    assert before.keys() == after.keys()
+    assert all(torch.equal(after[key], before[key]) for key in before)
 
 
 def test_the_loss_depends_on_the_pixels_of_an_image(setup: Setup, mixed: list[Sample]) -> None:

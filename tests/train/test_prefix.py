@@ -11,7 +11,7 @@ from transformers import AutoModelForImageTextToText
 from kuleshov.errors import UsageError
 from kuleshov.train.encode import batch
 from kuleshov.train.prefix import Group, pack
-from tests.train.conftest import Setup
+from tests.train.conftest import Setup, tower
 
 LENGTHS = ((5, 1, 7, 3), (2,), (4, 4, 0))
 
@@ -30,7 +30,7 @@ def with_lora(model: Any) -> Any:
 
 
 def frozen_tower(model: Any) -> Any:
-    model.model.visual.requires_grad_(False)
+    tower(model).requires_grad_(False)
     return model
 
 
@@ -97,8 +97,8 @@ def test_a_row_has_its_prompt_once(setup: Setup) -> None:
     prompt = len(group.prompt.input_ids)
     # All but the last token of the prompt, then that token before each of 4 completions.
     assert packed.inputs["input_ids"].shape == (1, prompt - 1 + 4 + 5 + 1 + 7 + 3)
-    videos = group.prompt.videos["pixel_values_videos"]
-    assert packed.inputs["pixel_values_videos"].shape == videos.shape
+    name = setup.pixels("video")
+    assert packed.inputs[name].shape == group.prompt.videos[name].shape
 
 
 def test_other_attention_is_refused(setup: Setup) -> None:

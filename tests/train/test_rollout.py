@@ -24,9 +24,9 @@ def test_shared_prompts_give_the_completions_of_repeated_ones(
         suppress_tokens=vision_tokens(model.config),
         **sampling,
     )
-    prompts = [setup.encoder(sample) for sample in setup.samples[:3]]
+    prompts = [setup.encoder(sample) for sample in setup.samples]
     assert len({len(prompt.input_ids) for prompt in prompts}) > 1
-    rows = [0, 0, 1, 2, 2, 2]  # a process may hold a part of a group
+    rows = [0, 0, 1, 2, 2, 2, *range(3, len(prompts))]  # a process may hold a part of a group
     torch.manual_seed(3)
     got = generate(model, prompts, rows, pad, settings)
     inputs = batch([prompts[row] for row in rows], pad)

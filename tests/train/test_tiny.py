@@ -37,6 +37,6 @@ def test_fixed_sentences_cost_few_tokens(setup: Setup) -> None:
 
 def test_an_unknown_family_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match="unknown model family 'llava'; Known: qwen2_5_vl, qwen3_vl"
+        UsageError, match="unknown model family 'llava'; Known: internvl, qwen2_5_vl, qwen3_vl"
     ):
         tiny.build(tmp_path, [], "llava")

@@ -26,11 +26,19 @@ from trl.trainer import grpo_trainer
 from kuleshov.errors import UsageError
 from kuleshov.train.encode import Encoder
 from kuleshov.train.grpo import VideoGRPOTrainer, row
-from kuleshov.train.vllm_rollout import Request, VideoLLM, request, unsampled
+from kuleshov.train.vllm_rollout import Request, VideoLLM, couriers, request, unsampled
 from tests.test_sample import a_sample
 from tests.train.conftest import Setup
 from tests.train.test_grpo import arguments, graded
 from tests.train.vllm_samples import MIXED, noise
+
+
+@pytest.fixture
+def setup(setup: Setup) -> Setup:
+    """The families whose prompts vLLM is asked with."""
+    if setup.encoder(setup.samples[0]).token_types is None:
+        pytest.skip("vLLM is not asked with tiles")
+    return setup
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +98,13 @@ def test_a_request_becomes_the_prompt_of_the_loss(setup: Setup, media: str) -> N
     made = as_vllm_expands(encoder.processor, asked.prompt)
     assert made == encoded.input_ids.tolist()
     asked.check(made)
+
+
+def test_a_family_of_tiles_is_refused(setup: Setup) -> None:
+    encoded = replace(setup.encoder(setup.samples[0]), token_types=None)
+    for mode in ("colocate", "server"):
+        with pytest.raises(UsageError, match=r"Qwen-VL.*leave use_vllm out"):
+            couriers([encoded], setup.encoder, mode)
 
 
 def test_a_request_tells_the_shown_times(setup: Setup) -> None:

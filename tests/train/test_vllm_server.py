@@ -22,6 +22,14 @@ from tests.train.conftest import Setup
 from tests.train.vllm_samples import MIXED, item, noise
 
 
+@pytest.fixture
+def setup(setup: Setup) -> Setup:
+    """The families whose prompts vLLM is asked with."""
+    if setup.encoder(setup.samples[0]).token_types is None:
+        pytest.skip("vLLM is not asked with tiles")
+    return setup
+
+
 def test_the_server_gets_the_features_of_its_prompts(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kuleshov.sample import Frame, MediaItem, Sample
+from kuleshov.tasks.jigsaw import Jigsaw
 from tests.test_sample import a_sample
 
 
@@ -23,8 +24,11 @@ def noise(sample: Sample) -> list[Any]:
     ]
 
 
+# A question that is not about time, as Qwen2.5-VL is not told uneven clocks.
 MIXED = replace(
     a_sample(),
+    task="jigsaw",
+    knobs=Jigsaw().knobs(),
     prompt="a <image> b <video> c <video> d <image>",
     media=(item(0, height=28, width=28), item(0, 1, 2, 6), item(0, 0.5), item(0)),
 )

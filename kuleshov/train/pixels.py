@@ -1,0 +1,131 @@
+"""How models take pixels: the one place that knows in what families differ there.
+
+    patches   the patches of all videos one after the other (`pixel_values_videos`) and a grid of
+              (time, height, width) for each (`video_grid_thw`); images likewise (`pixel_values`,
+              `image_grid_thw`). Any size; frames in pairs. Qwen2.5-VL, Qwen3-VL.
+    tiles     a picture of one size for each frame and each image, in the order of the prompt
+              (`pixel_values`, shape (tiles, channels, height, width)). To the model a video is
+              a row of images. InternVL.
+
+What a family has of these is read off its processor, its configuration and its inputs, so that
+no name of a family stands anywhere. A family with a layout of its own is added here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from kuleshov.errors import MissingVideoError, UsageError
+
+INPUTS = {
+    "image": ("image_token_id", "pixel_values", "image_grid_thw"),
+    "video": ("video_token_id", "pixel_values_videos", "video_grid_thw"),
+}
+"""For each medium: the name of its token in configurations, and of the model's inputs."""
+# No limits, as the size is the recipe's: the families' own would enlarge small frames.
+ANY_SIZE = {"shortest_edge": 1, "longest_edge": 1 << 40}
+# A still is shown as a frame is: whole, in one tile.
+_PLAIN = {"cap_pixels_per_frame": False, "crop_to_patches": False}
+
+
+def untouched(reader: Any) -> dict[str, Any]:
+    """Settings for an image or video processor that leave frames as the recipe has them.
+
+    A processor for tiles keeps its size, which is the only one that its model takes.
+    """
+    settings = {key: value for key, value in _PLAIN.items() if hasattr(reader, key)}
+    limited = dict(reader.size).get("longest_edge") is not None
+    return {**settings, "size": ANY_SIZE} if limited else settings
+
+
+def count_features(config: Any, inputs: Mapping[str, Any], medium: str) -> int | None:
+    """How many features a model makes of its inputs; None where it is not known how.
+
+    Args:
+        config: the model's configuration.
+        inputs: what it is called with.
+        medium: "image" or "video".
+    """
+    _, pixels, grid = INPUTS[medium]
+    if inputs.get(pixels) is None:
+        # `generate` may run the vision tower by itself and pass on what came out.
+        encoded = (inputs.get("mm_encoder_outputs") or {}).get(medium)
+        return 0 if encoded is None else sum(len(item) for item in encoded.pooler_output)
+    vision = config.vision_config
+    if inputs.get(grid) is not None:
+        return int(inputs[grid].prod(dim=-1).sum()) // int(vision.spatial_merge_size**2)
+    if not hasattr(config, "downsample_ratio"):
+        return None
+    tiles, _, height, width = inputs[pixels].shape
+    patches = (height // vision.patch_size[0]) * (width // vision.patch_size[1])
+    return int(tiles * patches * config.downsample_ratio**2)
+
+
+def check(
+    processor: Any,
+    ids: torch.Tensor,
+    fields: Mapping[str, torch.Tensor],
+    images: Sequence[torch.Tensor],
+    videos: Sequence[torch.Tensor],
+) -> None:
+    """Raise unless a processor has made of the frames of one prompt what the recipe says.
+
+    Args:
+        processor: the family's.
+        ids: the tokens that came out, shape (tokens,).
+        fields: the vision inputs that came out.
+        images: what went in, of shape (channels, height, width) each.
+        videos: what went in, of shape (frames, channels, height, width) each.
+
+    Raises:
+        UsageError: frames were dropped, added or resized.
+        MissingVideoError: there are more or fewer tokens than features.
+    """
+    features = 0
+    tiles = [*images, *(frame for video in videos for frame in video)]
+    for medium, given in (("image", [image[None] for image in images]), ("video", list(videos))):
+        reader: Any = getattr(processor, f"{medium}_processor", None)
+        _, pixels, name = INPUTS[medium]
+        if name in fields:
+            features += int(fields[name].prod(dim=-1).sum()) // reader.merge_size**2
+            for item, grid in zip(given, fields[name].tolist(), strict=True):
+                _check_grid(reader, medium, item, grid)
+        elif pixels in fields:
+            if len(fields[pixels]) != len(tiles):
+                raise UsageError(
+                    f"the processor made {len(fields[pixels])} tiles of {len(tiles)} frames and "
+                    "images; expected: one of each. Switch off what drops, adds or cuts frames in "
+                    "its settings (do_sample_frames, crop_to_patches, do_pad)"
+                )
+            features += len(tiles) * processor.image_seq_length
+    known = [getattr(processor, token, None) for token, _, _ in INPUTS.values()]
+    tokens = sum(int((ids == token).sum()) for token in known if token is not None)
+    if tokens != features:
+        raise MissingVideoError(
+            f"the prompt holds {tokens} vision tokens for {features} features; expected: as many "
+            "of both. The processor does not fit its tokenizer or its model, or the text of the "
+            "question holds vision tokens: compare their special tokens and sizes"
+        )
+
+
+def _check_grid(reader: Any, medium: str, item: torch.Tensor, grid: Sequence[int]) -> None:
+    """One video or image, of shape (frames, channels, height, width), and its grid."""
+    times, down, right = grid
+    height, width = item.shape[-2:]
+    made = (down * reader.patch_size, right * reader.patch_size)
+    if made != (height, width):
+        raise UsageError(
+            f"the processor resized a {medium} of {height} x {width} pixels to {made[0]} x "
+            f"{made[1]}, which changes its tokens; allowed: sides that are multiples of "
+            f"{reader.patch_size * reader.merge_size}. Make the samples with this as size_multiple"
+        )
+    if medium == "video" and times * reader.temporal_patch_size != len(item):
+        raise UsageError(
+            f"the processor made {times * reader.temporal_patch_size} frames of a video of "
+            f"{len(item)}; allowed: multiples of {reader.temporal_patch_size}, none of them "
+            "dropped. Make the samples with such a num_frames, and switch off the processor's "
+            "do_sample_frames"
+        )
