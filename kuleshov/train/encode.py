@@ -18,7 +18,8 @@ from typing import Any
 import torch
 
 from kuleshov.errors import UsageError
-from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample
+from kuleshov.randomness import digest
+from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample, dump_json
 
 Render = Callable[[Sample], list[Pixels]]
 _TYPES = {IMAGE: "image", VIDEO: "video"}
@@ -76,11 +77,13 @@ class Encoded:
         videos: what the vision tower needs, such as `pixel_values_videos` and `video_grid_thw`,
             and for images `pixel_values` and `image_grid_thw`; the tensors of several prompts
             are joined along their first dimension.
+        key: of all that decides `videos`, for one renderer; None if it is not known.
     """
 
     input_ids: torch.Tensor
     token_types: torch.Tensor
     videos: dict[str, torch.Tensor]
+    key: int | None = None
 
 
 class Encoder:
@@ -125,7 +128,12 @@ class Encoder:
             input_ids=fields.pop("input_ids")[0],
             token_types=fields.pop("mm_token_type_ids")[0],
             videos=fields,
+            key=self._key(sample),
         )
+
+    def _key(self, sample: Sample) -> int:
+        media = dump_json(sample.to_row()["media"])
+        return digest(self.processor.to_json_string(), *sample.placeholders, media)
 
     def answer_ids(self, text: str) -> torch.Tensor:
         """A completion as token ids, with the token that ends the turn."""

@@ -45,6 +45,7 @@ from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
 from kuleshov.train.guard import guard
 from kuleshov.train.sft import VideoCollator
+from kuleshov.train.tower import freeze
 
 
 def train(
@@ -126,6 +127,8 @@ def _sft(
     progress: Progress,
 ) -> None:
     loaded, processor = load_model(model)
+    if config.freeze_vision:
+        freeze(loaded)
     guard(loaded)
     folder = run / "sft"
     settings = config.sft
@@ -164,6 +167,8 @@ def _grpo(
     progress: Progress,
 ) -> None:
     loaded, processor = load_model(model)
+    if config.freeze_vision:
+        freeze(loaded)
     folder = run / "grpo"
     settings = config.grpo
     completions = settings.prompts_per_step * settings.group_size
@@ -192,6 +197,7 @@ def _grpo(
         encoder=Encoder(processor, renderer),
         objective=objective,
         share_prompts=settings.share_prompts,
+        cache_bytes=config.cache_embeddings_megabytes << 20,
         callbacks=[_Follow(run / "metrics.jsonl", "grpo", "GRPO", progress)],
     )
     _run(trainer, processor, folder, run / "model")
