@@ -131,7 +131,7 @@ class Tower:
             found = blake2b(digest_size=16)
             for tensor in tensors:
                 flat = tensor.detach().cpu().contiguous().reshape(-1)
-                found.update(flat.view(torch.uint8).numpy())
+                found.update(flat.view(torch.uint8).numpy().tobytes())
             self._hashes[core] = (state, found.hexdigest())
         return self._hashes[core][1]
 
