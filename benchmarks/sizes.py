@@ -1,9 +1,8 @@
 """Models of the training benchmark, with random weights: a small one, and those of real sizes.
 
-    small    two layers of the width of a small language model, so that a CPU has it in a minute.
-             Its language model dominates, as in real ones: a vision tower has about a third of
-             its work on a prompt (7B: a third, Qwen3-VL-8B: 0.3, 3B: 0.8)
-    3b, 7b   Qwen2.5-VL-3B and -7B; for Qwen3-VL those of 4B and 8B
+The small one is for a CPU. As in real ones its language model dominates: the matrices of the vision
+tower have about a third of the work of those of the language model on a prompt (Qwen2.5-VL-3B 0.9,
+-7B 0.4, Qwen3-VL-8B 0.3). "3b" and "7b" are Qwen2.5-VL-3B and -7B, Qwen3-VL-4B and -8B.
 """
 
 from __future__ import annotations
@@ -31,7 +30,9 @@ def _text(
     }
 
 
-def _vision(hidden: int, inner: int, depth: int, heads: int, out: int, **more: Any) -> dict[str, Any]:
+def _vision(
+    hidden: int, inner: int, depth: int, heads: int, out: int, **more: Any
+) -> dict[str, Any]:
     return {
         "hidden_size": hidden,
         "intermediate_size": inner,

@@ -29,14 +29,20 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from benchmarks.measure import measure
+
+if TYPE_CHECKING:  # the starting process stays small
+    from kuleshov.sample import Sample
+    from kuleshov.train.encode import Encoder
 
 ROOT = Path(__file__).parent.parent
 GROUP = 8
 SIDES = ("stock", "ours")
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
+TOWERS = ("frozen", "trainable")
 TASKS: dict[str, dict[str, Any]] = {
     # The step that counts: 26 pairs of frames with 9 x 9 tokens each.
     "anomaly": {"num_frames": 52, "min_frames": 52, "min_pixels": 252**2, "max_pixels": 252**2},
@@ -49,7 +55,7 @@ class Setting:
     """What is measured: a family, what is trained, and how long completions are, in tokens."""
 
     family: str
-    tower: str  # "frozen" or "trained"
+    tower: str  # "frozen" or "trainable"
     completion: int
 
     def __str__(self) -> str:
@@ -57,7 +63,7 @@ class Setting:
 
 
 SETTINGS = [
-    *(Setting(f, t, length) for f in FAMILIES for length in (16, 64) for t in ("frozen", "trained")),
+    *(Setting(f, t, length) for f in FAMILIES for length in (16, 64) for t in TOWERS),
     Setting(FAMILIES[0], "frozen", 256),
 ]
 
@@ -96,36 +102,71 @@ def build(folder: Path, family: str, size: str, device: str) -> None:
 def step(folder: Path, side: str, setting: Setting, device: str) -> dict[str, Any]:
     """Run the step of a side, in this process; what it took and what came out of it."""
     import torch
-    from datasets import Dataset
-    from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
-    from trl import GRPOConfig
+    from transformers import AutoProcessor, TrainerCallback
 
     from benchmarks.phases import Stopwatch, phases, time_phases
-    from benchmarks.stock import StockTrainer
-    from kuleshov import media
+    from kuleshov import frames
     from kuleshov.dataset import load_samples
-    from kuleshov.train.encode import Encoder, vision_tokens
-    from kuleshov.train.grpo import VideoGRPOTrainer, row
-    from kuleshov.train.tower import freeze
+    from kuleshov.media import Renderer
+    from kuleshov.train.encode import Encoder
 
     clock, gpu = Stopwatch(device), device == "cuda"
     # The small one first, to warm up.
     samples = sorted(load_samples(folder / "data"), key=lambda s: len(s.media[0].frames))
-    decoded: list[Any] = []
-    decode = media.decode
-    media.decode = lambda *args: decoded.append(args) or decode(*args)
-    renderer = media.Renderer(folder / "videos")
-    with clock("decode"):
-        for sample in samples:
-            renderer(sample)
-    decode_seconds = clock.seconds["decode"]
-    where = str(folder / setting.family)
+    renderer = Renderer(folder / "videos")
+    encoder = Encoder(AutoProcessor.from_pretrained(folder / setting.family), renderer)
+    trainer = _trainer(folder, side, setting, device, samples, encoder)
+    random = torch.Generator().manual_seed(0)
+    tokens = torch.randint(10, 200, (GROUP, setting.completion), generator=random)
+    time_phases(trainer, clock, tokens.tolist())
+    gradients: dict[str, Any] = {}
+
+    class Watch(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+            gradients.clear()
+            if gpu:
+                torch.cuda.reset_peak_memory_stats()
+
+        def on_pre_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+            parameters = trainer.model.named_parameters()
+            gradients.update({n: p.grad for n, p in parameters if p.grad is not None})
+
+    trainer.add_callback(Watch())
+    with patch("kuleshov.media.decode", wraps=frames.decode) as decode:
+        with clock("decode"):
+            renderer(samples[-1])
+        decoding = clock.seconds["decode"]
+        trainer.train()
+    return {
+        "seconds": {"decode": decoding, **phases(clock.seconds)},
+        "prompt": len(encoder(samples[-1]).input_ids),
+        "decodes": decode.call_count / len(samples),
+        "peak": torch.cuda.max_memory_allocated() / 2**20 if gpu else 0,
+        "logps": trainer.scored.float().cpu(),
+        # Of the largest weights a part.
+        "gradients": {n: g.flatten()[: 1 << 21].float().cpu() for n, g in gradients.items()},
+    }
+
+
+def _trainer(
+    folder: Path, side: str, setting: Setting, device: str, samples: list[Sample], encoder: Encoder
+) -> Any:
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForImageTextToText
+    from trl import GRPOConfig
+
+    from benchmarks.stock import StockTrainer
+    from kuleshov.train.encode import vision_tokens
+    from kuleshov.train.grpo import VideoGRPOTrainer, row
+    from kuleshov.train.tower import freeze
+
+    gpu = device == "cuda"
     dtype = torch.bfloat16 if gpu else torch.float32
-    processor = AutoProcessor.from_pretrained(where)
+    where = str(folder / setting.family)
     model = AutoModelForImageTextToText.from_pretrained(where, dtype=dtype)
     if setting.tower == "frozen":
         freeze(model)
-    encoder = Encoder(processor, renderer)
     arguments = GRPOConfig(
         str(folder / "out"),
         per_device_train_batch_size=GROUP,
@@ -137,7 +178,7 @@ def step(folder: Path, side: str, setting: Setting, device: str) -> dict[str, An
         },
         beta=0.04,
         model_init_kwargs={"dtype": dtype},  # of the reference model
-        max_steps=2,
+        max_steps=len(samples),
         learning_rate=0.0,
         max_grad_norm=0.0,  # no clipping
         shuffle_dataset=False,
@@ -152,43 +193,19 @@ def step(folder: Path, side: str, setting: Setting, device: str) -> dict[str, An
         seed=0,
     )
     kind: Any = VideoGRPOTrainer if side == "ours" else StockTrainer
-    trainer = kind(
+    return kind(
         model,
-        reward_funcs=[lambda completions, **_: [float(i % 3) for i in range(len(completions))]],
+        reward_funcs=[_some_reward],
         args=arguments,
         train_dataset=Dataset.from_list([row(sample) for sample in samples]),
-        processing_class=processor,
+        processing_class=encoder.processor,
         encoder=encoder,
     )
-    random = torch.Generator().manual_seed(0)
-    tokens = torch.randint(10, 200, (GROUP, setting.completion), generator=random)
-    time_phases(trainer, clock, tokens.tolist())
-    gradients: dict[str, Any] = {}
 
-    class Watch(TrainerCallback):  # type: ignore[misc]
-        def on_pre_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-            parameters = trainer.model.named_parameters()
-            gradients.update({n: p.grad for n, p in parameters if p.grad is not None})
 
-        def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
-            gradients.clear()
-            if gpu:
-                torch.cuda.reset_peak_memory_stats()
-
-        def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-            trainer.peak = torch.cuda.max_memory_allocated() if gpu else 0
-
-    trainer.add_callback(Watch())
-    trainer.train()
-    return {
-        "seconds": {"decode": decode_seconds, **phases(clock.seconds)},
-        "prompt": len(encoder(samples[-1]).input_ids),
-        "decodes": len(decoded) / len(samples),
-        "peak": trainer.peak / 2**20,
-        "logps": trainer.scored.float().cpu(),
-        # Of the largest weights a part.
-        "gradients": {n: g.flatten()[: 1 << 21].float().cpu() for n, g in gradients.items()},
-    }
+def _some_reward(completions: list[Any], **columns: Any) -> list[float]:
+    """With variance in each group, and the same on both sides."""
+    return [float(number % 3) for number in range(len(completions))]
 
 
 def run(folder: Path, setting: Setting, device: str) -> dict[str, dict[str, Any]]:
