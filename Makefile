@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery fuzz soak audit-proof bench-data bench-scale bench-view clean
+.PHONY: demo test check fix gallery fuzz soak audit-proof bench-data bench-scale bench-view bench-train clean
 .DEFAULT_GOAL := help
 
 help:
@@ -46,6 +46,9 @@ bench-scale: $(READY) ## how cost and memory grow with the number of videos, and
 
 bench-view: $(READY) ## how long a browser takes to open the page of 10,000 samples; needs Chromium
 	$(BIN)/python -m benchmarks.view
+
+bench-train: $(READY) ## a GRPO step against stock TRL; ARGS='--device cuda --size 7b' on a GPU
+	$(BIN)/python -m benchmarks.train $(ARGS)
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -176,6 +176,13 @@ class TrainConfig:
         checkpoint_steps: steps between checkpoints, from which an interrupted run goes on.
         cache_megabytes: how many rendered frames are kept in memory.
         lora: adapters, in all phases.
+        cache_embeddings_megabytes: how many embeddings of videos are kept in memory in GRPO, for
+            all epochs where the vision tower is frozen, within a step where it is trained; 0 for
+            none.
+        freeze_vision: train no weight of the vision tower, its merger or projector included, in
+            both phases. The sources known to us do not say what VideoSSR and MVP do; False is
+            the default of EasyR1 (`freeze_vision_tower`) and of TRL. TEMPLE and LongVILA-R1's
+            cached embeddings have it frozen.
         sft: the cold start.
         dpo: learning from pairs, after the cold start.
         grpo: the reinforcement learning, last.
@@ -185,6 +192,8 @@ class TrainConfig:
     checkpoint_steps: int = 100
     cache_megabytes: int = 1024
     lora: LoRASettings = LoRASettings()
+    cache_embeddings_megabytes: int = 1024
+    freeze_vision: bool = False
     sft: SFTSettings = SFTSettings()
     dpo: DPOSettings = DPOSettings()
     grpo: GRPOSettings = GRPOSettings()

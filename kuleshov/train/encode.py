@@ -23,7 +23,8 @@ from typing import Any
 import torch
 
 from kuleshov.errors import MissingVideoError, UsageError
-from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample
+from kuleshov.randomness import digest
+from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample, dump_json
 from kuleshov.tasks import task_of
 from kuleshov.train.pixels import check, untouched
 
@@ -99,12 +100,14 @@ class Encoded:
             and for images `pixel_values` and `image_grid_thw` (pixels.py knows the layouts); the
             tensors of several prompts are joined along their first dimension.
         sample: what was encoded.
+        key: of all that decides `videos`, for one renderer; None if it is not known.
     """
 
     input_ids: torch.Tensor
     token_types: torch.Tensor | None
     videos: dict[str, torch.Tensor]
     sample: Sample
+    key: int | None = None
 
 
 class Encoder:
@@ -149,7 +152,7 @@ class Encoder:
                 _check_rates(sample, clocks, fields["second_per_grid_ts"].tolist(), merged)
         except (UsageError, MissingVideoError) as error:
             raise type(error)(f"sample {sample.id}: {error}") from error
-        return Encoded(ids, None if types is None else types[0], fields, sample)
+        return Encoded(ids, None if types is None else types[0], fields, sample, self._key(sample))
 
     def text(self, sample: Sample) -> str:
         """The prompt as its chat template writes it, with one token for each video or image."""
@@ -206,6 +209,10 @@ class Encoder:
             ) from error
         del fields["attention_mask"]
         return fields
+
+    def _key(self, sample: Sample) -> int:
+        media = dump_json(sample.to_row()["media"])
+        return digest(self.processor.to_json_string(), *sample.placeholders, media)
 
     def answer_ids(self, text: str) -> torch.Tensor:
         """A completion as token ids, with the token that ends the turn."""

@@ -33,6 +33,7 @@ from kuleshov.train.guard import guard
 from kuleshov.train.objective_trainer import ObjectiveTrainer
 from kuleshov.train.prefix import Group, pack
 from kuleshov.train.rollout import generate
+from kuleshov.train.tower import Tower
 from kuleshov.train.vllm_rollout import carry_videos, couriers
 
 
@@ -78,6 +79,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         encoder: turns a sample into model inputs.
         share_prompts: compute a prompt once for all of its completions; the same results, to
             rounding, for less work. False for attention that takes no mask, such as flash.
+        cache_bytes: how many embeddings of videos are kept (tower.py); 0 for none.
         **kwargs: as for `ObjectiveTrainer` and `trl.GRPOTrainer`.
 
     Raises (while training):
@@ -87,7 +89,12 @@ class VideoGRPOTrainer(ObjectiveTrainer):
     _buffered_inputs: list[dict[str, Any]] | None  # micro-batches of the rollouts at hand
 
     def __init__(
-        self, *args: Any, encoder: Encoder, share_prompts: bool = True, **kwargs: Any
+        self,
+        *args: Any,
+        encoder: Encoder,
+        share_prompts: bool = True,
+        cache_bytes: int = 1 << 30,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.encoder = encoder
@@ -99,6 +106,11 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         guard(self.model)
         if self.ref_model is not None:
             guard(self.ref_model)
+            # What does not change need not be encoded again; the synchronised one changes.
+            self.ref_model.requires_grad_(self.args.sync_ref_model)
+        # Sharded weights are whole in forward passes only, and embeddings are made outside.
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        self.tower = Tower(0 if sharded else cache_bytes)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         once: dict[str, Encoded] = {}
@@ -107,7 +119,8 @@ class VideoGRPOTrainer(ObjectiveTrainer):
                 once[text] = self.encoder(Sample.from_json(text))
         self._prompts = [once[entry["sample"]] for entry in inputs]
         try:
-            output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+            with self.tower.between_updates():
+                output: dict[str, Any] = super()._generate_and_score_completions(inputs)
             # TRL shuffles and splits lists in step with the tensors beside them.
             output["encoded"] = list(self._prompts)
         finally:
@@ -167,6 +180,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
                 [rows[row] for row in range(len(rows))],
                 self._tokenizer.pad_token_id,
                 self.generation_config,
+                self.tower,
             )
         return [_until_end(ids, self.eos_token_ids) for ids in written.tolist()], None
 
@@ -212,8 +226,8 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         entropies: dict[int, torch.Tensor] = {}
         for some in _chunks(_groups(self._prompts), size):
             groups = [Group(p, [completions[i][own[i]] for i in rows]) for p, rows in some]
-            packed = pack(core, groups, input_ids.device)
             with self.accelerator.autocast():
+                packed = pack(core, groups, input_ids.device, self.tower)
                 output = model(**packed.inputs, labels=packed.labels, fused_lm_head=True)
             members = [row for _, rows in some for row in rows]
             found = packed.of_completions(output.log_probs, logits_to_keep)

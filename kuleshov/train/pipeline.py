@@ -53,6 +53,7 @@ from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
 from kuleshov.train.preference import pair
 from kuleshov.train.sft import VideoSFTTrainer
+from kuleshov.train.tower import freeze
 from kuleshov.train.vllm_rollout import unsampled
 
 
@@ -122,6 +123,13 @@ def load_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any
     return loaded, processor
 
 
+def _trainable(model: str, config: TrainConfig) -> tuple[Any, Any]:
+    loaded, processor = load_model(model)
+    if config.freeze_vision:
+        freeze(loaded)
+    return loaded, processor
+
+
 def _sft(
     model: str,
     samples: Sequence[Sample],
@@ -131,7 +139,7 @@ def _sft(
     config: TrainConfig,
     progress: Progress,
 ) -> None:
-    loaded, processor = load_model(model)
+    loaded, processor = _trainable(model, config)
     folder = run / "sft"
     settings = config.sft
     arguments = {
@@ -168,7 +176,7 @@ def _dpo(
     config: TrainConfig,
     progress: Progress,
 ) -> None:
-    loaded, processor = load_model(model)
+    loaded, processor = _trainable(model, config)
     folder = run / "dpo"
     settings = config.dpo
     arguments = {
@@ -216,7 +224,7 @@ def _grpo(
     config: TrainConfig,
     progress: Progress,
 ) -> None:
-    loaded, processor = load_model(model)
+    loaded, processor = _trainable(model, config)
     folder = run / "grpo"
     settings = config.grpo
     completions = settings.prompts_per_step * settings.group_size
@@ -246,6 +254,7 @@ def _grpo(
         peft_config=_lora(config),
         objective=objective,
         share_prompts=settings.share_prompts,
+        cache_bytes=config.cache_embeddings_megabytes << 20,
         callbacks=[_Follow(run / "metrics.jsonl", "grpo", "GRPO", progress)],
     )
     _run(trainer, processor, folder, target)

@@ -26,7 +26,8 @@ from typing import Any
 import torch
 
 from kuleshov.errors import UsageError
-from kuleshov.train.encode import Encoded, join_videos
+from kuleshov.train.encode import Encoded
+from kuleshov.train.tower import NOTHING_KEPT, Tower
 
 ATTENTIONS = ("sdpa", "eager")
 
@@ -76,13 +77,19 @@ class Packed:
         return torch.stack(rows)
 
 
-def pack(model: Any, groups: Sequence[Group], device: torch.device | str = "cpu") -> Packed:
+def pack(
+    model: Any,
+    groups: Sequence[Group],
+    device: torch.device | str = "cpu",
+    tower: Tower = NOTHING_KEPT,
+) -> Packed:
     """Groups as rows of a batch.
 
     Args:
         model: a transformers model, or a PEFT wrapper of one, which knows its position ids.
         groups: the prompts with their completions.
         device: where the inputs go.
+        tower: the embeddings of the videos as far as they are known.
 
     Raises:
         UsageError: the model's attention takes no mask of four dimensions.
@@ -113,12 +120,11 @@ def pack(model: Any, groups: Sequence[Group], device: torch.device | str = "cpu"
     if attention == "eager":
         lowest = torch.finfo(core.dtype).min
         mask = torch.zeros_like(mask, dtype=core.dtype).masked_fill(~mask, lowest)
-    vision = join_videos([group.prompt for group in groups])
     inputs = {
         "input_ids": ids.to(device),
         "position_ids": (positions if len(positions) > 1 else positions[0]).to(device),
         "attention_mask": mask,
-        **{key: value.to(device) for key, value in vision.items()},
+        **tower.inputs(model, [group.prompt for group in groups], device),
     }
     return Packed(inputs, labels.to(device), places)
 

@@ -12,13 +12,19 @@ from typing import Any
 
 import torch
 
-from kuleshov.train.encode import Encoded, join_videos, left_pad
+from kuleshov.train.encode import Encoded, left_pad
 from kuleshov.train.prefix import prompt_positions
+from kuleshov.train.tower import NOTHING_KEPT, Tower
 
 
 @torch.no_grad()
 def generate(
-    model: Any, prompts: Sequence[Encoded], rows: Sequence[int], pad_token_id: int, settings: Any
+    model: Any,
+    prompts: Sequence[Encoded],
+    rows: Sequence[int],
+    pad_token_id: int,
+    settings: Any,
+    tower: Tower = NOTHING_KEPT,
 ) -> torch.Tensor:
     """A completion for each row.
 
@@ -28,6 +34,7 @@ def generate(
         rows: for each completion the index of its prompt.
         pad_token_id: what shorter completions are filled up with.
         settings: transformers' `GenerationConfig`.
+        tower: the embeddings of the videos as far as they are known.
 
     Returns:
         Token ids of shape (rows, longest completion).
@@ -48,7 +55,7 @@ def generate(
         position_ids=positions[..., :-1],
         use_cache=True,
         logits_to_keep=1,
-        **{key: value.to(model.device) for key, value in join_videos(prompts).items()},
+        **tower.inputs(model, prompts, model.device),
     ).past_key_values
     cache.batch_select_indices(chosen)
     if hasattr(core.base_model, "rope_deltas"):
