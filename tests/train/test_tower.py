@@ -51,14 +51,33 @@ def core_of(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
+def seeing(model: Any) -> Any:
+    """The vision tower, as the families call it."""
+    return getattr(core_of(model).model, "visual", None) or core_of(model).model.vision_tower
+
+
+def of_tower(name: str) -> bool:
+    return any(part in name for part in ("visual", "vision_tower", "multi_modal_projector"))
+
+
+def shown(prompt: Encoded) -> int:
+    """The videos of a prompt, or the frames of a family to which each is a picture of its own."""
+    return len(prompt.videos.get("video_grid_thw", prompt.videos.get("pixel_values", ())))
+
+
+def embeddings(inputs: dict[str, Any]) -> Any:
+    (outputs,) = inputs["mm_encoder_outputs"].values()
+    return outputs
+
+
 def counted(model: Any) -> list[int]:
-    """The videos of each run of the model's vision tower from now on."""
+    """The videos (see `shown`) of each run of the model's vision tower from now on."""
     runs: list[int] = []
 
     def note(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        runs.append(len(kwargs["grid_thw"]))
+        runs.append(len(kwargs["grid_thw"] if "grid_thw" in kwargs else kwargs["pixel_values"]))
 
-    core_of(model).model.visual.register_forward_pre_hook(note, with_kwargs=True)
+    seeing(model).register_forward_pre_hook(note, with_kwargs=True)
     return runs
 
 
@@ -83,7 +102,7 @@ def test_log_probabilities_and_gradients_are_those_of_the_pixels(
     with torch.no_grad(), tower.between_updates():
         for _ in range(2):
             assert (shared(model, groups, 7, tower) - wanted).abs().max() < 1e-5
-    videos = [len(group.prompt.videos["video_grid_thw"]) for group in groups]
+    videos = [shown(group.prompt) for group in groups]
     assert runs == videos and max(videos) > 1
     got = shared(model, groups, 7, tower)
     assert (got - wanted).abs().max() < 1e-5
@@ -91,7 +110,7 @@ def test_log_probabilities_and_gradients_are_those_of_the_pixels(
     assert runs[len(videos) :] == ([sum(videos)] if change is same else [])
     fast = gradients(model, got)
     assert slow.keys() == fast.keys() and slow
-    assert any("visual" in name for name in slow) == (change is same)
+    assert any(map(of_tower, slow)) == (change is same)
     for name, gradient in slow.items():
         assert (fast[name] - gradient).norm() <= 1e-4 * gradient.norm() + 1e-8, name
 
@@ -100,15 +119,17 @@ def test_the_tower_is_all_but_the_language_model(setup: Setup) -> None:
     model = load(setup)
     freeze(model)
     trained = {name for name, value in model.named_parameters() if value.requires_grad}
-    assert trained == {n for n, _ in model.named_parameters() if "visual" not in n}
-    assert any("merger" in n for n, _ in model.named_parameters() if n not in trained)
+    assert trained == {n for n, _ in model.named_parameters() if not of_tower(n)}
+    assert any(
+        "merger" in n or "projector" in n for n, _ in model.named_parameters() if n not in trained
+    )
 
 
 def test_models_with_the_same_tower_share_and_others_do_not(setup: Setup) -> None:
     policy, reference, other = (frozen(load(setup)) for _ in range(3))
     with torch.no_grad():
         next(policy.model.language_model.parameters()).add_(1)  # as training does
-        next(other.model.visual.parameters()).add_(1)
+        next(seeing(other).parameters()).add_(1)
     runs = [counted(model) for model in (policy, reference, other)]
     tower, prompts = Tower(), [setup.encoder(setup.samples[0])]
     for model in (policy, reference, other):
@@ -121,12 +142,12 @@ def test_weights_that_are_loaded_anew_are_other_weights(setup: Setup) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     runs = counted(model)
     tower.inputs(model, prompts)
-    model.load_state_dict({n: v + 0.1 if "visual" in n else v for n, v in before.items()})
-    changed = tower.inputs(model, prompts)["mm_encoder_outputs"]["video"].pooler_output
+    model.load_state_dict({n: v + 0.1 if of_tower(n) else v for n, v in before.items()})
+    changed = embeddings(tower.inputs(model, prompts)).pooler_output
     model.load_state_dict(before)
-    again = tower.inputs(model, prompts)["mm_encoder_outputs"]["video"].pooler_output
+    again = embeddings(tower.inputs(model, prompts)).pooler_output
     assert len(runs) == 2
-    assert not torch.allclose(torch.cat(changed), torch.cat(again), atol=1e-2)
+    assert not torch.allclose(torch.cat(list(changed)), torch.cat(list(again)), atol=1e-2)
 
 
 def test_other_pixels_and_other_settings_are_other_videos(setup: Setup) -> None:
@@ -152,9 +173,7 @@ def test_what_was_used_longest_ago_goes_first(setup: Setup) -> None:
                 for tensor in feature
             ]
         ).nbytes
-        for output in (
-            everything.inputs(model, [prompt])["mm_encoder_outputs"]["video"] for prompt in prompts
-        )
+        for output in (embeddings(everything.inputs(model, [prompt])) for prompt in prompts)
     ]
     runs.clear()
     tower = Tower(sum(sizes) - 1)
@@ -169,7 +188,8 @@ def test_what_was_used_longest_ago_goes_first(setup: Setup) -> None:
 
 def pixels_pass(model: Any, prompt: Encoded, tower: Tower) -> bool:
     inputs = tower.inputs(model, [prompt])
-    return "pixel_values_videos" in inputs and "mm_encoder_outputs" not in inputs
+    pixels = any(key.startswith("pixel_values") for key in inputs)
+    return pixels and "mm_encoder_outputs" not in inputs
 
 
 def test_pixels_are_passed_on_where_embeddings_must_not_be_kept(setup: Setup) -> None:
@@ -190,7 +210,7 @@ def test_a_model_without_the_argument_gets_pixels(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, prompt = frozen(load(setup)), setup.encoder(setup.samples[0])
-    monkeypatch.setattr(model, "forward", lambda input_ids, pixel_values_videos: None)
+    monkeypatch.setattr(model, "forward", lambda input_ids, pixel_values: None)
     assert pixels_pass(model, prompt, Tower())
 
 
@@ -297,7 +317,7 @@ def test_two_epochs_decode_and_encode_each_video_once(
     runs = [counted(train.model), counted(train.ref_model)]
     train.train()
     assert train.state.epoch == 2.0
-    videos = [len(sample.media) for sample in setup.samples[:3]]
+    videos = [shown(encoder(sample)) for sample in setup.samples[:3]]
     assert sorted(runs[0]) == sorted(videos) and runs[1] == []
     # One decode for each prompt: decodes_per_prompt = 1.
     assert sorted(rendered) == sorted(sample.id for sample in setup.samples[:3])
@@ -334,4 +354,4 @@ def test_a_run_freezes_the_tower_if_it_is_told_to(setup: Setup, tmp_path: Path) 
     trained = train(setup.data, str(setup.folder), tmp_path / "run", config)
     after = AutoModelForImageTextToText.from_pretrained(trained).state_dict()
     moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
-    assert moved and not any("visual" in name for name in moved)
+    assert moved and not any(map(of_tower, moved))
