@@ -33,6 +33,7 @@ from kuleshov.train.encode import Encoded, Encoder, join_videos, left_pad
 from kuleshov.train.guard import guard, refuse_vision_tokens
 from kuleshov.train.objective_trainer import ObjectiveTrainer
 from kuleshov.train.prefix import Group, pack
+from kuleshov.train.resume import RenamedWeights
 from kuleshov.train.rollout import generate
 from kuleshov.train.window import EpochSampler, KeepWindow, encode_once, together
 
@@ -98,6 +99,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         guard(self.model)
         if self.ref_model is not None:
             guard(self.ref_model)
+        self.add_callback(RenamedWeights())
         self.add_callback(KeepWindow(self))
 
     def _get_train_sampler(self, dataset: Any = None) -> EpochSampler:

@@ -48,7 +48,14 @@ from kuleshov.train.divergence import Divergence
 from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
 from kuleshov.train.guard import guard
-from kuleshov.train.resume import Checkpoints, last_whole, rewind, steps_done
+from kuleshov.train.resume import (
+    Checkpoints,
+    RenamedWeights,
+    last_whole,
+    rewind,
+    steps_done,
+    tokens_seen,
+)
 from kuleshov.train.sft import VideoCollator
 
 
@@ -248,10 +255,13 @@ def _run(
     """Train, going on from a checkpoint if there is one, and put the model where it belongs."""
     trainer.remove_callback(PrinterCallback)  # _Follow tells, and keeps what it tells
     trainer.add_callback(Divergence(config.divergence))
+    trainer.remove_callback(RenamedWeights)  # some trainers have it
+    trainer.add_callback(RenamedWeights())
     trainer.add_callback(Checkpoints())
     here = PartialState()
     checkpoints = run / phase / "checkpoints"
     last = last_whole(checkpoints)
+    trainer._total_train_tokens = tokens_seen(last) if last else 0
     if here.is_main_process:
         rewind(run, phase, steps_done(last) if last else 0)
     trainer.train(resume_from_checkpoint=last and str(last))
