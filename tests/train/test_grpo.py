@@ -280,3 +280,24 @@ def test_the_overridden_methods_of_trl_are_as_they_were_read() -> None:
         "logits_to_keep",
         "batch_size",
     ]
+
+
+@pytest.mark.parametrize("share", [True, False], ids=["shared", "repeated"])
+def test_a_completion_with_a_vision_token_is_refused_before_the_loss(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: bool
+) -> None:
+    config = AutoModelForImageTextToText.from_pretrained(setup.folder).config
+    others = range(config.get_text_config().vocab_size)
+    for token in vision_tokens(config):
+        # A trainer made by hand, of a model that writes nothing but this token.
+        only = {"suppress_tokens": [other for other in others if other != token]}
+        # One token, as the model itself stumbles over those of images and videos in the next.
+        train = trainer(setup, tmp_path, generation_kwargs=only, max_completion_length=1)
+        train.share_prompts = share
+        monkeypatch.setattr(train, "_compute_loss", None)
+        monkeypatch.setattr(train, "_get_per_token_logps_and_entropies", None)
+        with pytest.raises(
+            MissingVideoError,
+            match=rf"completion 0 of 4 holds the vision token {token}, .*Suppress",
+        ):
+            train.train()

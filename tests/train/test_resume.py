@@ -51,7 +51,7 @@ def die(*args: Any, **kwargs: Any) -> None:
 def work(data: Path, model: Path, run: Path, kill: str) -> None:
     """Train, and die where it is said."""
     torch.set_num_threads(1)
-    pipeline.pretext_reward = by_content
+    vars(pipeline)["pretext_reward"] = by_content
     optimizer, saved = Trainer._save_optimizer_and_scheduler, Trainer.save_model
 
     def save(trainer: Any, folder: str) -> None:
@@ -81,7 +81,7 @@ def exit_code(*args: Any) -> int | None:
     context.set_forkserver_preload([__name__])
     process = context.Process(target=work, args=args)
     process.start()
-    process.join(120)
+    process.join(300)
     return process.exitcode
 
 
