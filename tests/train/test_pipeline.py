@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -113,3 +114,21 @@ def test_a_model_that_cannot_be_loaded_says_so_in_one_line(tmp_path: Path) -> No
     with pytest.raises(UsageError, match=r"cannot be loaded: .*Give a Hugging Face name") as caught:
         load_model(str(tmp_path / "nothing"))
     assert "\n" not in str(caught.value)
+
+
+def test_batches_that_cannot_be_split_over_the_processes_are_refused(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = SimpleNamespace(num_processes=3, is_main_process=True, wait_for_everyone=lambda: None)
+    monkeypatch.setattr(pipeline, "PartialState", lambda: three)
+    message = r"train\.sft\.batch_size is 4; with 3 processes it must be a multiple of 3"
+    with pytest.raises(UsageError, match=message):
+        train(setup.data, str(setup.folder), tmp_path / "a", CONFIG)
+    grpo = replace(CONFIG.grpo, prompts_per_step=3, group_size=2, micro_batch=6)
+    with pytest.raises(UsageError, match="micro_batch is 6; it must divide the 2 completions of"):
+        train(setup.data, str(setup.folder), tmp_path / "b", TrainConfig(grpo=grpo))
+    # A run goes on with as many processes as it was begun with.
+    (tmp_path / "b" / "metrics.jsonl").touch()
+    three.num_processes = 1
+    with pytest.raises(UsageError, match="processes = 3, not 1"):
+        train(setup.data, str(setup.folder), tmp_path / "b", TrainConfig(grpo=grpo))
