@@ -25,7 +25,7 @@ CONFIG = TrainConfig(
     checkpoint_steps=3,
     sft=SFTSettings(steps=5, batch_size=2, learning_rate=1e-3),
     grpo=GRPOSettings(
-        steps=8,
+        steps=9,
         prompts_per_step=3,
         group_size=2,
         learning_rate=1e-3,
@@ -37,10 +37,10 @@ CONFIG = TrainConfig(
 )
 KILLS = (
     "at step 5 of the cold start",
-    "writing the model of sft",
     "at step 6 of GRPO",  # the window that began after step 4 is lost with its completions
     "writing checkpoint 6 of grpo",
-    "at step 8 of GRPO",  # goes on from step 6, in the middle of the second window
+    "at step 8 of GRPO",  # goes on from step 6, in the middle of the second window and epoch
+    "writing the model of grpo",  # no step after the last one
 )
 
 
@@ -62,7 +62,7 @@ def work(data: Path, model: Path, run: Path, kill: str) -> None:
         optimizer(trainer, folder)
 
     def save_model(trainer: Any, folder: str | None = None, **kwargs: Any) -> None:
-        if kill == "writing the model of sft" and str(folder).endswith("sft/model.tmp"):
+        if kill == "writing the model of grpo" and str(folder).endswith("killed/model.tmp"):
             Path(str(folder)).mkdir()
             die()
         saved(trainer, folder, **kwargs)
@@ -103,12 +103,12 @@ def test_a_run_killed_again_and_again_ends_as_one_that_is_not(
     wanted = lines(whole / "metrics.jsonl", *timed)
     assert [(m["phase"], m["step"]) for m in wanted] == [
         *(("sft", step + 1) for step in range(5)),
-        *(("grpo", step + 1) for step in range(8)),
+        *(("grpo", step + 1) for step in range(9)),
     ]
     assert any(metric["grad_norm"] > 0 for metric in wanted if metric["phase"] == "grpo")
     assert lines(killed / "metrics.jsonl", *timed) == wanted
     rollouts = lines(whole / "completions.jsonl")
-    assert [rollout["step"] for rollout in rollouts] == [0] * 12 + [4] * 12
+    assert [rollout["step"] for rollout in rollouts] == [0] * 12 + [4] * 12 + [8] * 12
     assert lines(killed / "completions.jsonl") == rollouts
     # The second epoch has another order than the first.
     assert [r["sample"] for r in rollouts[:12]] != [r["sample"] for r in rollouts[12:]]
