@@ -57,7 +57,7 @@ def test_rollouts_are_kept_without_pixels_and_only_while_they_are_needed(
 ) -> None:
     texts = [sample.to_json() for sample in setup.samples[:2] for _ in range(2)]
     prompts = encode_once(texts, setup.encoder)
-    batches = [
+    batches: list[dict[str, Any]] = [
         {"completion_ids": torch.tensor([[i], [j]]), "sample": texts[i : j + 1]}
         for i, j in ((0, 1), (2, 3))
     ]
