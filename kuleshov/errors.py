@@ -4,7 +4,8 @@
     ├── UsageError            (ValueError)    you: change the command, the recipe or the arguments
     ├── WriteError            (OSError)       you: make room, or give another folder
     ├── UnreadableVideoError  (OSError)       nobody: the file holds no video we can decode
-    └── MissingVideoError     (RuntimeError)  whoever wrote the trainer: the model is blind
+    ├── MissingVideoError     (RuntimeError)  whoever wrote the trainer: the model is blind
+    └── DivergenceError       (RuntimeError)  you: lower the learning rate, or change the samples
 
 Every message says what was got, what is allowed and what to do. The command line prints a
 KuleshovError as one line, without a traceback. An `UnreadableVideoError` becomes a `Skip` when
@@ -35,6 +36,10 @@ class UnreadableVideoError(KuleshovError, OSError):
 
 class MissingVideoError(KuleshovError, RuntimeError):
     """Video tokens reached the model without the features that belong to them."""
+
+
+class DivergenceError(KuleshovError, RuntimeError):
+    """Training has gone wrong: a loss or gradient is no number, or far too large."""
 
 
 def unknown_name(what: str, got: str, known: Iterable[str]) -> UsageError:

@@ -168,6 +168,32 @@ class GRPOSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DivergenceSettings:
+    """When training is stopped because it explodes; a loss or gradient of nan or inf always does.
+
+    The numbers are our own choice, see `kuleshov.train.divergence`.
+
+    Args:
+        loss: the largest |loss|.
+        grad_norm: the largest norm of the gradient, before it is clipped.
+        steps: logged steps in a row with one of them larger.
+    """
+
+    loss: float = 100.0
+    grad_norm: float = 1000.0
+    steps: int = 5
+
+    def __post_init__(self) -> None:
+        for name, value in [("loss", self.loss), ("grad_norm", self.grad_norm)]:
+            if not value > 0:
+                raise UsageError(
+                    f"train.divergence: {name} is {value}; allowed: above 0, .inf for no limit"
+                )
+        if self.steps < 1:
+            raise UsageError(f"train.divergence: steps is {self.steps}; allowed: 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """The `train` section of a recipe.
 
@@ -186,6 +212,7 @@ class TrainConfig:
         sft: the cold start.
         dpo: learning from pairs, after the cold start.
         grpo: the reinforcement learning, last.
+        divergence: when training is stopped because it explodes.
     """
 
     seed: int = 0
@@ -197,6 +224,7 @@ class TrainConfig:
     sft: SFTSettings = SFTSettings()
     dpo: DPOSettings = DPOSettings()
     grpo: GRPOSettings = GRPOSettings()
+    divergence: DivergenceSettings = DivergenceSettings()
 
     def __post_init__(self) -> None:
         if not (self.sft.steps or self.dpo.steps or self.grpo.steps):

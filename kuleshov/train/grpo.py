@@ -6,9 +6,11 @@ prompt's vision inputs from the prompt to every forward pass, where a prompt sta
 of its completions (prefix.py, rollout.py).
 
     _generate_and_score_completions   encode each row's sample; keep the inputs for the loss
+      _generate                         refuse completions with vision tokens
       _tokenize_prompts                 hand them to generation
       _generate_single_turn             roll out from shared prompts
       _get_per_token_logps_...          old and reference log-probabilities
+    _get_train_sampler                the same order of samples when a run goes on
     _prepare_inputs                   bring groups together again after TRL's shuffle
     _compute_loss                     bring back the inputs of this micro-batch
       _get_per_token_logps_...          policy log-probabilities
@@ -24,17 +26,18 @@ from typing import Any
 
 import torch
 from trl.models.utils import unwrap_model_for_generation
-from trl.trainer.utils import split_tensor_dict
 
 from kuleshov.sample import Sample
 from kuleshov.tasks import score
 from kuleshov.train.encode import Encoded, Encoder, join_videos, left_pad
-from kuleshov.train.guard import guard
+from kuleshov.train.guard import guard, refuse_vision_tokens
 from kuleshov.train.objective_trainer import ObjectiveTrainer
 from kuleshov.train.prefix import Group, pack
+from kuleshov.train.resume import RenamedWeights
 from kuleshov.train.rollout import generate
 from kuleshov.train.tower import Tower
 from kuleshov.train.vllm_rollout import carry_videos, couriers
+from kuleshov.train.window import EpochSampler, KeepWindow, encode_once, together
 
 
 def row(sample: Sample) -> dict[str, Any]:
@@ -64,11 +67,10 @@ def pretext_reward(
         for s, completion in zip(samples, completions, strict=True)
     ]
     if log_metric is not None:
-        for task in sorted({s.task for s in samples}):
-            earned = [r.total for s, r in zip(samples, rewards, strict=True) if s.task == task]
-            log_metric(f"{prefix}task/{task}", sum(earned) / len(earned))
-        failures = [reward.answer is None for reward in rewards]
-        log_metric(f"{prefix}parse_failures", sum(failures) / len(failures))
+        # One value for each completion: TRL takes the mean of all of them, over all processes.
+        for s, reward in zip(samples, rewards, strict=True):
+            log_metric(f"{prefix}task/{s.task}", reward.total)
+            log_metric(f"{prefix}parse_failures", float(reward.answer is None))
     return [reward.total for reward in rewards]
 
 
@@ -83,7 +85,8 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         **kwargs: as for `ObjectiveTrainer` and `trl.GRPOTrainer`.
 
     Raises (while training):
-        MissingVideoError: video tokens reached the model without their features.
+        MissingVideoError: video tokens reached the model without their features, or the model
+            wrote such tokens itself.
     """
 
     _buffered_inputs: list[dict[str, Any]] | None  # micro-batches of the rollouts at hand
@@ -111,21 +114,30 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         # Sharded weights are whole in forward passes only, and embeddings are made outside.
         sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         self.tower = Tower(0 if sharded else cache_bytes)
+        self.add_callback(RenamedWeights())
+        self.add_callback(KeepWindow(self))
+
+    def _get_train_sampler(self, dataset: Any = None) -> EpochSampler:
+        # `state.epoch` counts parts of epochs: 1.5 in the middle of the second.
+        return EpochSampler(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        once: dict[str, Encoded] = {}
-        for text in (entry["sample"] for entry in inputs):
-            if text not in once:
-                once[text] = self.encoder(Sample.from_json(text))
-        self._prompts = [once[entry["sample"]] for entry in inputs]
+        texts = [entry["sample"] for entry in inputs]
+        self._prompts = encode_once(texts, self.encoder)
         try:
             with self.tower.between_updates():
                 output: dict[str, Any] = super()._generate_and_score_completions(inputs)
             # TRL shuffles and splits lists in step with the tensors beside them.
             output["encoded"] = list(self._prompts)
+            output["sample"] = texts  # from which a run that goes on encodes again
         finally:
             self._prompts = None
         return output
+
+    def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
+        written: tuple[Any, ...] = super()._generate(prompts)
+        refuse_vision_tokens(self.model.config, written[1])
+        return written
 
     def roll_out(self, samples: Sequence[Sample], number: int) -> list[list[int]]:
         encoded = [self.encoder(sample) for sample in samples]
@@ -190,7 +202,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         steps = self.args.steps_per_generation
         fresh = self._buffered_inputs
         if self.share_prompts and steps > 1 and fresh is not None and fresh is not before:
-            self._buffered_inputs = _together(fresh)
+            self._buffered_inputs = together(fresh)
             inputs = self._buffered_inputs[self._step % steps]
         return inputs
 
@@ -313,26 +325,3 @@ def _chunks(
 def _until_end(ids: list[int], ends: Sequence[int]) -> list[int]:
     """A completion up to the token that ends it, without what fills it up."""
     return next((ids[: i + 1] for i, token in enumerate(ids) if token in ends), ids)
-
-
-def _together(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same micro-batches with the rows of a group next to each other.
-
-    TRL shuffles completions one by one; then a micro-batch holds few of any group, and each
-    prompt is computed in most of them. Groups stay in the shuffled order.
-    """
-    numbers = torch.cat([batch["group"] for batch in batches]).tolist()
-    first = {number: row for row, number in reversed(list(enumerate(numbers)))}
-    order = sorted(range(len(numbers)), key=lambda row: first[numbers[row]])
-
-    def joined(values: list[Any]) -> Any:
-        if isinstance(values[0], list):
-            whole = [value for some in values for value in some]
-            return [whole[row] for row in order]
-        if isinstance(values[0], torch.Tensor) and values[0].ndim:
-            return torch.cat(values)[order]
-        return values[0]
-
-    whole = {key: joined([batch[key] for batch in batches]) for key in batches[0]}
-    split: list[dict[str, Any]] = split_tensor_dict(whole, len(batches))
-    return split

@@ -7,11 +7,13 @@ guard is a hook on the model's forward, so it holds for any trainer and any path
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from kuleshov.errors import MissingVideoError
+from kuleshov.train.encode import vision_tokens
 from kuleshov.train.pixels import INPUTS, count_features
 
 
@@ -53,3 +55,28 @@ def guard(model: Any) -> torch.utils.hooks.RemovableHandle:
     # The backbone, not the head: TRL's fused LM head calls the backbone directly.
     backbone: torch.nn.Module = core.base_model
     return backbone.register_forward_pre_hook(check, with_kwargs=True)
+
+
+def refuse_vision_tokens(config: Any, completions: Sequence[Sequence[int]]) -> None:
+    """Raise if a model wrote image or video tokens, or those around them, itself.
+
+    No features would belong to them, and in the prompt of a later turn they would take those of
+    another video.
+
+    Args:
+        config: the model's.
+        completions: token ids.
+
+    Raises:
+        MissingVideoError: a completion holds one.
+    """
+    refused = set(vision_tokens(config))
+    for number, completion in enumerate(completions):
+        for token in completion:
+            if token in refused:
+                raise MissingVideoError(
+                    f"completion {number} of {len(completions)} holds the vision token {token}, "
+                    "which stands for a picture that is not there. Suppress such tokens in "
+                    "rollouts: trl.GRPOConfig(generation_kwargs={'suppress_tokens': "
+                    "kuleshov.train.encode.vision_tokens(model.config)})"
+                )

@@ -13,7 +13,9 @@
       PHASE/adapter/     with train.lora the adapters of a phase, which its model holds merged
 
 A phase whose model folder exists is done and is not run again; an interrupted one goes on from
-its last checkpoint.
+its last checkpoint (resume.py), and ends with the same files as if it had not been interrupted.
+
+Under `accelerate launch` all processes run this; the first one alone writes.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import is_peft_model
+from accelerate import PartialState
+from accelerate.utils import gather_object, is_peft_model
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
 from transformers import (
@@ -36,7 +39,6 @@ from transformers import (
     PrinterCallback,
     TrainerCallback,
 )
-from transformers.trainer_utils import get_last_checkpoint
 from trl import DPOConfig, GRPOConfig, SFTConfig
 
 from kuleshov.dataset import load_samples, videos_root
@@ -48,10 +50,19 @@ from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.sample import Sample
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.curriculum import order
+from kuleshov.train.divergence import Divergence
 from kuleshov.train.dpo import VideoDPOTrainer
 from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
 from kuleshov.train.preference import pair
+from kuleshov.train.resume import (
+    Checkpoints,
+    RenamedWeights,
+    last_whole,
+    rewind,
+    steps_done,
+    tokens_seen,
+)
 from kuleshov.train.sft import VideoSFTTrainer
 from kuleshov.train.tower import freeze
 from kuleshov.train.vllm_rollout import unsampled
@@ -73,9 +84,11 @@ def train(
         The folder of the trained model.
 
     Raises:
-        UsageError: no samples to train on, a model that cannot be loaded, or a run folder that
-            holds a run with other settings, samples or weights.
+        UsageError: no samples to train on, a model that cannot be loaded, a batch that cannot be
+            split over the processes, or a run folder that holds a run with other settings,
+            samples, weights or another number of processes.
         MissingVideoError: video tokens reached the model without their features.
+        DivergenceError: a loss or gradient is no number, or far too large.
     """
     samples = load_samples(data, "train")
     if not samples:
@@ -84,9 +97,12 @@ def train(
         "model": model,
         "weights": weights_hash(model),
         "samples": samples_hash(samples),
+        "processes": PartialState().num_processes,
         "settings": asdict(config),
     }
-    begin(run, record, config, started=(run / "metrics.jsonl").is_file())
+    if PartialState().is_main_process:
+        begin(run, record, config, started=(run / "metrics.jsonl").is_file())
+    PartialState().wait_for_everyone()
     renderer = Renderer(videos_root(data), config.cache_megabytes << 20)
     trained = run / "model"
     phases = [name for name in _PHASES if getattr(config, name).steps]
@@ -145,7 +161,7 @@ def _sft(
     arguments = {
         **_shared(folder, config),
         "max_steps": settings.steps,
-        "per_device_train_batch_size": settings.batch_size,
+        "per_device_train_batch_size": _share(settings.batch_size, "train.sft.batch_size"),
         "learning_rate": settings.learning_rate,
         "warmup_steps": settings.warmup_steps,
         "train_sampling_strategy": "sequential",  # in the order of the curriculum
@@ -164,7 +180,7 @@ def _sft(
         peft_config=_lora(config),
         callbacks=[_Follow(run / "metrics.jsonl", "sft", "cold start", progress)],
     )
-    _run(trainer, processor, folder, target)
+    _run(trainer, processor, run, "sft", target, config)
 
 
 def _dpo(
@@ -182,7 +198,7 @@ def _dpo(
     arguments = {
         **_shared(folder, config),
         "max_steps": settings.steps,
-        "per_device_train_batch_size": settings.batch_size,
+        "per_device_train_batch_size": _share(settings.batch_size, "train.dpo.batch_size"),
         "learning_rate": settings.learning_rate,
         "beta": settings.beta,
         "train_sampling_strategy": "sequential",
@@ -193,8 +209,9 @@ def _dpo(
     made = [pair(s, settings.rejected, settings.max_reward, config.seed) for s in samples]
     pairs = [row for row in made if row is not None]
     without = [s.id for s, row in zip(samples, made, strict=True) if row is None]
-    folder.mkdir(exist_ok=True)
-    replace_text(folder / "no_pair.json", json.dumps(without) + "\n")
+    if PartialState().is_main_process:
+        folder.mkdir(exist_ok=True)
+        replace_text(folder / "no_pair.json", json.dumps(without) + "\n")
     if not pairs:
         raise UsageError(
             f"none of {len(samples)} samples gives a pair with train.dpo.rejected: "
@@ -212,7 +229,7 @@ def _dpo(
         peft_config=_lora(config),
         callbacks=[_Follow(run / "metrics.jsonl", "dpo", "preferences", progress)],
     )
-    _run(trainer, processor, folder, target)
+    _run(trainer, processor, run, "dpo", target, config)
 
 
 def _grpo(
@@ -227,8 +244,15 @@ def _grpo(
     loaded, processor = _trainable(model, config)
     folder = run / "grpo"
     settings = config.grpo
-    completions = settings.prompts_per_step * settings.group_size
+    completions = _share(
+        settings.prompts_per_step * settings.group_size, "prompts_per_step * group_size"
+    )
     micro_batch = settings.micro_batch or completions
+    if completions % micro_batch:
+        raise UsageError(
+            f"train.grpo: micro_batch is {micro_batch}; it must divide the {completions} "
+            "completions of each process"
+        )
     objective = settings.built_objective()
     arguments = {
         **_shared(folder, config),
@@ -257,7 +281,7 @@ def _grpo(
         cache_bytes=config.cache_embeddings_megabytes << 20,
         callbacks=[_Follow(run / "metrics.jsonl", "grpo", "GRPO", progress)],
     )
-    _run(trainer, processor, folder, target)
+    _run(trainer, processor, run, "grpo", target, config)
 
 
 _PHASES: dict[str, Callable[..., None]] = {"sft": _sft, "dpo": _dpo, "grpo": _grpo}
@@ -285,10 +309,11 @@ def _shared(folder: Path, config: TrainConfig) -> dict[str, Any]:
         "output_dir": str(folder / "checkpoints"),
         "seed": config.seed,
         "save_steps": config.checkpoint_steps,
-        "save_total_limit": 1,
         "logging_steps": 1,
         "bf16": torch.cuda.is_available(),
-        "gradient_checkpointing": torch.cuda.is_available(),
+        "activation_checkpointing": torch.cuda.is_available(),
+        # Rows without video or image leave the vision tower out, perhaps in one process only.
+        "ddp_find_unused_parameters": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
         "remove_unused_columns": False,
         "report_to": ["tensorboard"],
@@ -296,18 +321,44 @@ def _shared(folder: Path, config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def _run(trainer: Any, processor: Any, folder: Path, target: Path) -> None:
+def _share(total: int, what: str) -> int:
+    """What falls to each process, of a number that is for all of them."""
+    processes = PartialState().num_processes
+    if total % processes:
+        raise UsageError(
+            f"{what} is {total}; with {processes} processes it must be a multiple of {processes}"
+        )
+    share: int = total // processes
+    return share
+
+
+def _run(
+    trainer: Any, processor: Any, run: Path, phase: str, target: Path, config: TrainConfig
+) -> None:
     """Train, going on from a checkpoint if there is one, and put the model where it belongs."""
     trainer.remove_callback(PrinterCallback)  # _Follow tells, and keeps what it tells
-    checkpoints = folder / "checkpoints"
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.add_callback(Divergence(config.divergence))
+    trainer.remove_callback(RenamedWeights)  # some trainers have it
+    trainer.add_callback(RenamedWeights())
+    trainer.add_callback(Checkpoints())
+    here = PartialState()
+    checkpoints = run / phase / "checkpoints"
+    last = last_whole(checkpoints)
+    trainer._total_train_tokens = tokens_seen(last) if last else 0
+    if here.is_main_process:
+        rewind(run, phase, steps_done(last) if last else 0)
+    trainer.train(resume_from_checkpoint=last and str(last))
     unfinished = target.with_name(target.name + ".tmp")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    _save(trainer, folder, unfinished)
-    processor.save_pretrained(str(unfinished))
-    os.replace(unfinished, target)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    if here.is_main_process:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    here.wait_for_everyone()
+    _save(trainer, run / phase, unfinished)
+    here.wait_for_everyone()
+    if here.is_main_process:
+        processor.save_pretrained(str(unfinished))
+        os.replace(unfinished, target)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    here.wait_for_everyone()
 
 
 def _save(trainer: Any, folder: Path, target: Path) -> None:
@@ -337,16 +388,20 @@ def _recorded(path: Path) -> Callable[..., list[float]]:
         **columns: Any,
     ) -> list[float]:
         totals = pretext_reward(completions, sample, twin=twin, **columns)
-        with path.open("a", encoding="utf-8") as file:
-            for text, completion, total in zip(sample, completions, totals, strict=True):
-                line = {
-                    "step": trainer_state.global_step,
-                    "sample": json.loads(text)["id"],
-                    "completion": completion[0]["content"],
-                    "reward": total,
-                    **({"twin": True} if twin else {}),
-                }
-                file.write(json.dumps(line) + "\n")
+        lines = [
+            {
+                "step": trainer_state.global_step,
+                "sample": json.loads(text)["id"],
+                "completion": completion[0]["content"],
+                "reward": total,
+                **({"twin": True} if twin else {}),
+            }
+            for text, completion, total in zip(sample, completions, totals, strict=True)
+        ]
+        lines = gather_object(lines)  # of all processes, in their order
+        if trainer_state.is_world_process_zero:
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(line) + "\n" for line in lines)
         return totals
 
     reward.__name__ = "pretext"
@@ -360,10 +415,11 @@ class _Follow(TrainerCallback):  # type: ignore[misc]
         self.path, self.phase, self.what, self.progress = path, phase, what, progress
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.progress(self.what, state.global_step, state.max_steps)
+        if state.is_world_process_zero:
+            self.progress(self.what, state.global_step, state.max_steps)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if logs and "train_runtime" not in logs:
+        if logs and "train_runtime" not in logs and state.is_world_process_zero:
             with self.path.open("a", encoding="utf-8") as file:
                 line = {"phase": self.phase, "step": state.global_step, **logs}
                 file.write(json.dumps(line) + "\n")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kuleshov.clips import write_clips
 from kuleshov.dataset import load_samples
 from kuleshov.media import Renderer
 from kuleshov.sample import Sample
@@ -27,6 +28,21 @@ TASKS: dict[str, dict[str, Any]] = {
     "jigsaw": {"num_clips": 3, "num_frames": 12, "min_frames": 12, **FRAMES},
 }
 """One video of 8 frames, and three videos of 4 frames."""
+VARIED: dict[str, dict[str, Any]] = {
+    "jigsaw": TASKS["jigsaw"],
+    "masked": {
+        "fps": 4.0,
+        "num_frames": 10,
+        "min_frames": 8,
+        "max_similarity": 0.9999,
+        "num_targets": 2,
+        "num_distractors": 2,
+        "stills": "image",
+        **FRAMES,
+    },
+    "text_order": {},
+}
+"""Three videos, one video and four images, and no media."""
 
 
 class Setup(NamedTuple):
@@ -72,9 +88,29 @@ def setup(
     short_clips: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Setup:
+    return _setup(request.param, data, short_clips, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="session")
+def varied_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine samples, three of each task of `VARIED`."""
+    out = tmp_path_factory.mktemp("varied")
+    write_clips(out / "clips", 3, seed=7, workers=0)
+    make(out / "clips", out / "data", MakeConfig(workers=0, tasks=VARIED, held_out=0.0))
+    return out / "data"
+
+
+@pytest.fixture(scope="session", params=tiny.FAMILIES)
+def varied(
+    request: pytest.FixtureRequest, varied_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Setup:
+    """A family's tiny model and samples with several videos, videos and images, and neither."""
+    clips = varied_data.parent / "clips"
+    return _setup(request.param, varied_data, clips, tmp_path_factory.mktemp(request.param))
+
+
+def _setup(family: str, data: Path, clips: Path, folder: Path) -> Setup:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     samples = load_samples(data, "train")
-    folder = tmp_path_factory.mktemp(request.param)
-    _, processor = tiny.build(folder, [s.prompt for s in samples], request.param)
-    encoder = Encoder(processor, Renderer(short_clips))
-    return Setup(request.param, folder, encoder, samples, data)
+    _, processor = tiny.build(folder, [s.prompt for s in samples], family)
+    return Setup(family, folder, Encoder(processor, Renderer(clips)), samples, data)

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -144,3 +145,21 @@ def test_samples_that_give_no_pairs_are_refused(
         train(setup.data, str(setup.folder), tmp_path, config)
     left_out = json.loads((tmp_path / "dpo" / "no_pair.json").read_text())
     assert sorted(left_out) == sorted(sample.id for sample in setup.samples)
+
+
+def test_batches_that_cannot_be_split_over_the_processes_are_refused(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = SimpleNamespace(num_processes=3, is_main_process=True, wait_for_everyone=lambda: None)
+    monkeypatch.setattr(pipeline, "PartialState", lambda: three)
+    message = r"train\.sft\.batch_size is 4; with 3 processes it must be a multiple of 3"
+    with pytest.raises(UsageError, match=message):
+        train(setup.data, str(setup.folder), tmp_path / "a", CONFIG)
+    grpo = replace(CONFIG.grpo, prompts_per_step=3, group_size=2, micro_batch=6)
+    with pytest.raises(UsageError, match="micro_batch is 6; it must divide the 2 completions of"):
+        train(setup.data, str(setup.folder), tmp_path / "b", TrainConfig(grpo=grpo))
+    # A run goes on with as many processes as it was begun with.
+    (tmp_path / "b" / "metrics.jsonl").touch()
+    three.num_processes = 1
+    with pytest.raises(UsageError, match="processes = 3, not 1"):
+        train(setup.data, str(setup.folder), tmp_path / "b", TrainConfig(grpo=grpo))
