@@ -9,6 +9,7 @@ from kuleshov.errors import UsageError, unknown_name
 from kuleshov.tasks import GIVEN, TASKS
 from kuleshov.train.objective import Objective
 from kuleshov.train.objective_table import objective_of
+from kuleshov.train.reporters import REPORTERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,8 @@ class TrainConfig:
         seed: of the order of samples and of the rollouts.
         checkpoint_steps: steps between checkpoints, from which an interrupted run goes on.
         cache_megabytes: how many rendered frames are kept in memory.
+        report_to: who is told of what training logs, names in `kuleshov.train.reporters.REPORTERS`;
+            [] for none. metrics.jsonl has it in any case.
         sft: the cold start.
         grpo: the reinforcement learning.
     """
@@ -115,5 +118,11 @@ class TrainConfig:
     seed: int = 0
     checkpoint_steps: int = 100
     cache_megabytes: int = 1024
+    report_to: list[str] = field(default_factory=lambda: ["tensorboard"])
     sft: SFTSettings = SFTSettings()
     grpo: GRPOSettings = GRPOSettings()
+
+    def __post_init__(self) -> None:
+        for name in self.report_to:
+            if name not in REPORTERS:
+                raise unknown_name("name in train.report_to", name, REPORTERS)

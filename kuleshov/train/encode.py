@@ -19,6 +19,7 @@ import torch
 
 from kuleshov.errors import UsageError
 from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample
+from kuleshov.train.pace import Waiting
 
 Render = Callable[[Sample], list[Pixels]]
 _TYPES = {IMAGE: "image", VIDEO: "video"}
@@ -94,8 +95,13 @@ class Encoder:
     def __init__(self, processor: Any, render: Render) -> None:
         self.processor = processor
         self.render = render
+        self.waiting = Waiting()
 
     def __call__(self, sample: Sample) -> Encoded:
+        with self.waiting:
+            return self._encode(sample)
+
+    def _encode(self, sample: Sample) -> Encoded:
         text = self.processor.apply_chat_template(
             messages(sample), tokenize=False, add_generation_prompt=True
         )

@@ -37,18 +37,25 @@ from trl import GRPOConfig, SFTConfig, SFTTrainer
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
 from kuleshov.media import Renderer
-from kuleshov.progress import Progress
+from kuleshov.progress import Figures, Progress
 from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.curriculum import order
 from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
 from kuleshov.train.guard import guard
+from kuleshov.train.pace import Pace
+from kuleshov.train.reporters import check_installed
 from kuleshov.train.sft import VideoCollator
 
 
 def train(
-    data: Path, model: str, run: Path, config: TrainConfig, progress: Progress = lambda *_: None
+    data: Path,
+    model: str,
+    run: Path,
+    config: TrainConfig,
+    progress: Progress = lambda *_: None,
+    figures: Figures = lambda *_: None,
 ) -> Path:
     """Train a model on the train split of a sample set.
 
@@ -58,6 +65,7 @@ def train(
         run: the run folder; a finished or interrupted one is gone on with.
         config: the settings.
         progress: told of every step.
+        figures: told of what is logged.
 
     Returns:
         The folder of the trained model.
@@ -67,6 +75,7 @@ def train(
             holds a run with other settings, samples or weights.
         MissingVideoError: video tokens reached the model without their features.
     """
+    check_installed(config.report_to)
     samples = load_samples(data, "train")
     if not samples:
         raise UsageError(f"{data} has no samples in its train split; lower make's held_out")
@@ -83,11 +92,11 @@ def train(
         cold = run / "sft" / "model"
         if not cold.exists():
             tasks = [sample.task for sample in samples]
-            _sft(model, rows, tasks, renderer, run, config, progress)
+            _sft(model, rows, tasks, renderer, run, config, progress, figures)
         model = str(cold)
     trained = run / "model"
     if not trained.exists():
-        _grpo(model, rows, renderer, run, config, progress)
+        _grpo(model, rows, renderer, run, config, progress, figures)
     return trained
 
 
@@ -124,6 +133,7 @@ def _sft(
     run: Path,
     config: TrainConfig,
     progress: Progress,
+    figures: Figures,
 ) -> None:
     loaded, processor = load_model(model)
     guard(loaded)
@@ -142,16 +152,18 @@ def _sft(
     }
     args = SFTConfig(**arguments)
     per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    encoder = Encoder(processor, renderer)
     trainer = SFTTrainer(
         loaded,
         args=args,
         train_dataset=rows.select(
             order(tasks, settings.steps, per_step, settings.curriculum, config.seed)
         ),
-        data_collator=VideoCollator(Encoder(processor, renderer)),
+        data_collator=VideoCollator(encoder),
         processing_class=processor,
-        callbacks=[_Follow(run / "metrics.jsonl", "sft", "cold start", progress)],
+        callbacks=[_Follow(run / "metrics.jsonl", "sft", "cold start", progress, figures)],
     )
+    trainer.add_callback(Pace(trainer, encoder.waiting))
     _run(trainer, processor, folder, folder / "model")
 
 
@@ -162,6 +174,7 @@ def _grpo(
     run: Path,
     config: TrainConfig,
     progress: Progress,
+    figures: Figures,
 ) -> None:
     loaded, processor = load_model(model)
     folder = run / "grpo"
@@ -183,17 +196,19 @@ def _grpo(
         **objective.arguments(),
         **settings.extra,
     }
+    encoder = Encoder(processor, renderer)
     trainer = VideoGRPOTrainer(
         loaded,
         reward_funcs=[_recorded(run / "completions.jsonl")],
         args=GRPOConfig(**arguments),
         train_dataset=rows,
         processing_class=processor,
-        encoder=Encoder(processor, renderer),
+        encoder=encoder,
         objective=objective,
         share_prompts=settings.share_prompts,
-        callbacks=[_Follow(run / "metrics.jsonl", "grpo", "GRPO", progress)],
+        callbacks=[_Follow(run / "metrics.jsonl", "grpo", "GRPO", progress, figures)],
     )
+    trainer.add_callback(Pace(trainer, encoder.waiting))
     _run(trainer, processor, folder, run / "model")
 
 
@@ -208,7 +223,7 @@ def _shared(folder: Path, config: TrainConfig) -> dict[str, Any]:
         "gradient_checkpointing": torch.cuda.is_available(),
         "dataloader_pin_memory": torch.cuda.is_available(),
         "remove_unused_columns": False,
-        "report_to": ["tensorboard"],
+        "report_to": list(config.report_to),
         "disable_tqdm": True,
     }
 
@@ -224,7 +239,8 @@ def _run(trainer: Any, processor: Any, folder: Path, target: Path) -> None:
     trainer.save_model(str(unfinished))
     processor.save_pretrained(str(unfinished))
     os.replace(unfinished, target)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    for checkpoint in checkpoints.glob("checkpoint-*"):  # TensorBoard's files stay beside them
+        shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def _recorded(path: Path) -> Callable[..., list[float]]:
@@ -257,14 +273,19 @@ def _recorded(path: Path) -> Callable[..., list[float]]:
 class _Follow(TrainerCallback):  # type: ignore[misc]
     """Writes what the trainer logs as JSON lines, and reports progress."""
 
-    def __init__(self, path: Path, phase: str, what: str, progress: Progress) -> None:
-        self.path, self.phase, self.what, self.progress = path, phase, what, progress
+    def __init__(
+        self, path: Path, phase: str, what: str, progress: Progress, figures: Figures
+    ) -> None:
+        self.path, self.phase, self.what = path, phase, what
+        self.progress, self.figures = progress, figures
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.progress(self.what, state.global_step, state.max_steps)
+        if state.is_world_process_zero:
+            self.progress(self.what, state.global_step, state.max_steps)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if logs and "train_runtime" not in logs:
+        if logs and "train_runtime" not in logs and state.is_world_process_zero:
+            self.figures(self.what, state.global_step, state.max_steps, logs)
             with self.path.open("a", encoding="utf-8") as file:
                 line = {"phase": self.phase, "step": state.global_step, **logs}
                 file.write(json.dumps(line) + "\n")
