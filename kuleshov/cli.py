@@ -170,8 +170,8 @@ def check(
         table = _table("task", "probe", "on", "score", "interval", "chance", "verdict")
         for row in findings.worst():
             ends = f"{row.interval[0]:.3f} to {row.interval[1]:.3f}"
-            shown = f"{row.score:.3f}", ends, f"{row.chance:.3f}"
-            table.add_row(row.task, row.probe, row.on, *shown, row.verdict)
+            values = f"{row.score:.3f}", ends, f"{row.chance:.3f}"
+            table.add_row(row.task, row.probe, row.on, *values, row.verdict)
         out.print(table)
     if findings.not_recomputed:
         out.print(f"answers not computed again: {', '.join(findings.not_recomputed)}")

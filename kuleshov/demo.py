@@ -137,8 +137,8 @@ def demo(
         f"clips. It shows that the machinery learns, not how well a real model does. Seen: {seen}. "
         f"The model: {config.family}, weights drawn with seed {config.model_seed}.",
     )
-    figures = {task: comparison.to_json() for task, comparison in comparisons.items()}
-    replace_text(out / "result.json", json.dumps({"tasks": figures}, indent=2) + "\n")
+    found = {task: comparison.to_json() for task, comparison in comparisons.items()}
+    replace_text(out / "result.json", json.dumps({"tasks": found}, indent=2) + "\n")
     return page
 
 

@@ -25,7 +25,8 @@ def check(repo: str) -> None:
     """
     if find_spec("huggingface_hub") is None:
         raise UsageError("--push-to-hub needs huggingface_hub; pip install huggingface_hub")
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(repo)
@@ -45,7 +46,9 @@ def push(folder: Path, repo: str, kind: Literal["model", "dataset"]) -> str:
         HubError: the hub cannot be reached or refuses; the folder is as it was.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HTTPError  # of whichever HTTP library it uses
+    from huggingface_hub.errors import (
+        HTTPError,  # type: ignore[attr-defined]  # of whichever HTTP library it uses
+    )
 
     api = HfApi()
     try:

@@ -143,7 +143,7 @@ def test_without_a_network_the_same(monkeypatch: pytest.MonkeyPatch, folder: Pat
 
 @pytest.mark.parametrize("repo", ["a/b/c", "", "user/na me", "user/name.git"])
 def test_a_name_that_the_hub_would_refuse_is_refused_before_the_work(repo: str) -> None:
-    with pytest.raises(UsageError, match="--push-to-hub: .* allowed: user/name"):
+    with pytest.raises(UsageError, match=r"--push-to-hub: .* allowed: user/name"):
         check(repo)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 from transformers import TrainerCallback
 from transformers.integrations import integration_utils
 
@@ -130,7 +130,7 @@ def test_training_tells_its_pace_to_the_log_the_line_tensorboard_and_the_page(
     ]
     assert all(event[3]["waiting"] == m["waiting"] for event, m in zip(told, metrics, strict=True))
     (events,) = tmp_path.rglob("grpo/**/events.out.tfevents.*")
-    board = EventAccumulator(str(events.parent)).Reload()
+    board = event_accumulator.EventAccumulator(str(events.parent)).Reload()
     assert len(board.Scalars("train/waiting")) == 4
     assert len(board.Scalars("train/tokens_per_second")) == 2
     assert not list(tmp_path.rglob("checkpoint-*"))
