@@ -46,9 +46,7 @@ def push(folder: Path, repo: str, kind: Literal["model", "dataset"]) -> str:
         HubError: the hub cannot be reached or refuses; the folder is as it was.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import (
-        HTTPError,  # type: ignore[attr-defined]  # of whichever HTTP library it uses
-    )
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # its library's
 
     api = HfApi()
     try:

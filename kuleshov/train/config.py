@@ -56,6 +56,8 @@ class GRPOSettings:
         prompts_per_step: different prompts for each step.
         group_size: completions for each prompt (G).
         micro_batch: completions for each forward and backward pass; None for all at once.
+        share_prompts: compute a prompt once for all of its completions; the same results, to
+            rounding. False for attention that takes no mask, such as flash.
         learning_rate: peak; decays linearly to 0.
         objective: what is optimised, a name in `kuleshov.train.objective_table.OBJECTIVES`.
         objective_options: knobs of the objective.

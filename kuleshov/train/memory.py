@@ -19,7 +19,8 @@ with h, f the widths of the stream and the MLP, q, k those of all query and all 
 f_v those of the tower. Recomputing activations from the layers' inputs is arXiv 1604.06174, the
 way of counting one layer's that of arXiv 2205.05198 (section 4.1), with our own sums for these
 architectures: the residual stream stays in float32 under autocast. A test compares them with what
-autograd saves. The cache is in float32 too, as keys come out of the rotation so.
+autograd saves. The cache is in float32 too, as keys come out of the rotation so; where FSDP itself
+computes in bfloat16 it may be half of that.
 
 With `shard` (FSDP, DeepSpeed ZeRO-3) weights, gradients and optimizer are divided by the GPUs, and
 in the place of the copies stand the weights that are gathered at a time: two layers, and what is in

@@ -7,7 +7,7 @@
       completions.jsonl  every rollout: step, sample, completion, reward (as the task gives it;
                          "twin": true where it is of a twin and was not trained on)
       sft/model/         the cold-started model, if there was a cold start
-      model/             the trained model
+      model/             the trained model, with its card
 
 A phase whose model folder exists is done and is not run again; an interrupted one goes on from
 its last checkpoint.
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from transformers import (
     AutoModelForImageTextToText,
@@ -39,6 +40,7 @@ from kuleshov.errors import UsageError
 from kuleshov.media import Renderer
 from kuleshov.progress import Figures, Progress
 from kuleshov.run import begin, samples_hash, weights_hash
+from kuleshov.train.card import write_card
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.curriculum import order
 from kuleshov.train.encode import Encoder, vision_tokens
@@ -97,6 +99,10 @@ def train(
     trained = run / "model"
     if not trained.exists():
         _grpo(model, rows, renderer, run, config, progress, figures)
+    if PartialState().is_main_process:
+        if config.sft.steps:
+            write_card(run, run / "sft" / "model", ["sft"])
+        write_card(run, trained)
     return trained
 
 

@@ -114,11 +114,11 @@ def skeleton(name: str) -> Any:
     """The model in its real size on the `meta` device.
 
     Raises:
-        UsageError: as `config_of`, or it is a model that takes no images.
+        UsageError: as `config_of`, or it is of a family whose parts are not known.
     """
     config = config_of(name)
-    try:
-        with torch.device("meta"):
-            return AutoModelForImageTextToText.from_config(config)
-    except ValueError as error:
-        raise UsageError(f"{name} is {config.model_type}, no model for images and text") from error
+    known = sorted({kind for kind, *_ in PUBLISHED.values()})
+    if config.model_type not in known:
+        raise UsageError(f"{name} is {config.model_type}; plans are made of {', '.join(known)}")
+    with torch.device("meta"):
+        return AutoModelForImageTextToText.from_config(config)

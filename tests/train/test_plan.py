@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from transformers import AutoConfig, AutoModelForImageTextToText
 from trl.kernels import chunked_logprob
 from trl.trainer import utils
@@ -14,6 +16,7 @@ from trl.trainer import utils
 from kuleshov.config import MakeConfig
 from kuleshov.errors import UsageError
 from kuleshov.recipe import load, packaged
+from kuleshov.train import plan as planning
 from kuleshov.train.config import GRPOSettings, TrainConfig
 from kuleshov.train.memory import (
     TILE,
@@ -29,6 +32,7 @@ from kuleshov.train.plan import TEXT_TOKENS, Adapter, divide, plan, trained
 from kuleshov.train.sizes import PUBLISHED, config_of, skeleton
 
 QWEN3, QWEN2_5 = "Qwen/Qwen3-VL-8B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct"
+SMALLEST = "Qwen/Qwen2.5-VL-3B-Instruct"
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +64,7 @@ def test_a_size_that_is_not_known_is_answered_with_those_that_are(tmp_path: Path
     with pytest.raises(UsageError, match=r"unknown model size 'Qwen/Qwen3-VL-8B'; did you mean"):
         config_of("Qwen/Qwen3-VL-8B")
     (tmp_path / "config.json").write_text('{"model_type": "qwen2", "num_hidden_layers": 1}')
-    with pytest.raises(UsageError, match="is qwen2, no model for images and text"):
+    with pytest.raises(UsageError, match="is qwen2; plans are made of qwen2_5_vl, qwen3_vl"):
         skeleton(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UsageError, match=r"config\.json describes no model"):
@@ -217,8 +221,9 @@ def small(name: str, layers: int, blocks: int) -> Any:
         "intermediate_size": 320,
         "num_heads": 4,
         "out_hidden_size": 256,
-        **({"deepstack_visual_indexes": []} if "deepstack_visual_indexes" in config["vision_config"] else {}),
     }
+    if "deepstack_visual_indexes" in vision:
+        vision["deepstack_visual_indexes"] = []
     made = AutoConfig.for_model(config["model_type"], text_config=text, vision_config=vision)
     return AutoModelForImageTextToText.from_config(made).train()
 
@@ -312,18 +317,23 @@ def test_the_recipe_of_a_paper_has_a_plan(name: str) -> None:
     assert adapted.memory.reference == 0 and adapted.memory.optimizer < 1e9
 
 
-def test_each_recipe_with_a_train_section_is_planned() -> None:
-    """Of every size; each plan is that of the recipe's own numbers."""
+def test_each_recipe_with_a_train_section_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of papers for the models of the papers, the others for the smallest."""
+    monkeypatch.setattr(planning, "skeleton", cache(skeleton))
     folder = packaged("demo.yaml").parent
-    recipes = [path for path in folder.rglob("*.yaml") if path.parent.name != "accelerate"]
-    found = 0
-    for path in recipes:
-        train = load(path, "train", TrainConfig, {})
-        if train == TrainConfig():
+    found = set()
+    for path in sorted(folder.rglob("*.yaml")):
+        if path.parent.name == "accelerate" or "train" not in yaml.safe_load(path.read_text()):
             continue
-        found += 1
-        assert divide(train.grpo, 1).each == train.grpo.prompts_per_step * train.grpo.group_size
-    assert found >= 10
+        train, make = load(path, "train", TrainConfig, {}), load(path, "make", MakeConfig, {})
+        of_papers = path.stem == "videossr_30k" or path.parent.name == "ablation"
+        model = QWEN3 if of_papers else PLANNED.get(path.stem, (SMALLEST,))[0]
+        planned = plan(model, train, make)
+        completions = train.grpo.prompts_per_step * train.grpo.group_size
+        assert planned.batches.each == completions
+        assert planned.memory.total > 16 * planned.shape.weights
+        found.add(path.stem)
+    assert {"videossr_30k", "mvp", "demo", "t_grpo", "jigsaw_strict"} <= found
 
 
 def test_the_share_of_a_reference_model_is_told() -> None:
