@@ -75,7 +75,7 @@ def described(kind: type[Any]) -> dict[str, str]:
 
 
 def _table(kind: type[Any]) -> str:
-    told = described(kind)
+    told = {name: text.replace("|", "\\|") for name, text in described(kind).items()}
     rows = ["| key | default | |", "|---|---|---|"]
     default = kind()
     for field in fields(kind):
