@@ -323,7 +323,13 @@ def plan(
 
 @app.command("eval")
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Name or path of a Hugging Face Video LLM.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Name or path of a Hugging Face Video LLM; or a floor: policy:random, "
+            "policy:best_constant, policy:majority."
+        ),
+    ],
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder.")],
     config: Config = None,
@@ -334,14 +340,18 @@ def evaluate(
     Example: kuleshov eval runs/first/model samples -o runs/first-eval
     """
     from kuleshov.evaluate.config import EvalConfig
+    from kuleshov.evaluate.policies import PREFIX, evaluate_policy
     from kuleshov.recipe import load
 
     settings = load(config, "eval", EvalConfig, {}, sets=sets or ())
-    with _training():
-        from kuleshov.evaluate.runner import evaluate as run
+    if model.startswith(PREFIX):
+        results = evaluate_policy(model, data, output, settings)
+    else:
+        with _training():
+            from kuleshov.evaluate.runner import evaluate as run
 
-        with live(err) as shown:
-            results = run(model, data, output, settings, shown.progress)
+            with live(err) as shown:
+                results = run(model, data, output, settings, shown.progress)
     table = _table("task", "condition", "items", "mean reward", "no answer")
     for key in sorted({(r.task, r.condition) for r in results}):
         here = [r for r in results if (r.task, r.condition) == key]

@@ -20,9 +20,9 @@ from kuleshov.config import MakeConfig
 from kuleshov.demo import DemoConfig
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.files import replace_text
-from kuleshov.train.config import TrainConfig
+from kuleshov.train.config import LoRASettings, TrainConfig
 from kuleshov.train.memory import Load, estimate, shape_of
-from kuleshov.train.plan import TEXT_TOKENS, Adapter, trained
+from kuleshov.train.plan import TEXT_TOKENS, trained
 from kuleshov.train.sizes import PUBLISHED, config_of, skeleton
 
 SECTIONS = {"make": MakeConfig, "train": TrainConfig, "eval": EvalConfig, "demo": DemoConfig}
@@ -110,7 +110,7 @@ def memory_table() -> str:
     for name in PUBLISHED:
         vision = config_of(name).vision_config
         whole = shape_of(skeleton(name))
-        adapted = shape_of(trained(skeleton(name), Adapter(16), freeze_vision=False))
+        adapted = shape_of(trained(skeleton(name), LoRASettings(rank=16), freeze_vision=False))
         for frames in FRAMES:
             patches = frames // vision.temporal_patch_size * (PIXELS // vision.patch_size**2)
             tokens = patches // vision.spatial_merge_size**2 + TEXT_TOKENS

@@ -26,7 +26,7 @@ _SHARE = 0.1
 """Of the steps, whose mean is given at the start and at the end of a training; ours."""
 
 
-def write_card(run: Path, model: Path, phases: Sequence[str] = ("sft", "grpo")) -> None:
+def write_card(run: Path, model: Path, phases: Sequence[str] = ("sft", "dpo", "grpo")) -> None:
     """Write the `README.md` of a trained model, unless it is somebody's own.
 
     Args:
@@ -92,7 +92,7 @@ def _training(path: Path, phases: Sequence[str]) -> str:
                 series[line["phase"], key][line["step"]] = value
     rows = []
     for (phase, key), points in series.items():
-        if (phase == "sft") != (key == "loss"):
+        if (phase == "grpo") == (key == "loss"):  # the loss of GRPO says nothing
             continue
         values = [points[step] for step in sorted(points)]
         part = max(1, round(_SHARE * len(values)))

@@ -24,7 +24,7 @@ from kuleshov.train.pace import Waiting
 Render = Callable[[Sample], list[Pixels]]
 _TYPES = {IMAGE: "image", VIDEO: "video"}
 # No limits, as the size is the recipe's: Qwen3-VL's own would enlarge what is below 256 x 256.
-_ANY_SIZE = {"shortest_edge": 1, "longest_edge": 1 << 24}
+ANY_SIZE = {"shortest_edge": 1, "longest_edge": 1 << 24}
 
 
 def messages(sample: Sample) -> list[dict[str, Any]]:
@@ -77,11 +77,13 @@ class Encoded:
         videos: what the vision tower needs, such as `pixel_values_videos` and `video_grid_thw`,
             and for images `pixel_values` and `image_grid_thw`; the tensors of several prompts
             are joined along their first dimension.
+        sample: what was encoded.
     """
 
     input_ids: torch.Tensor
     token_types: torch.Tensor
     videos: dict[str, torch.Tensor]
+    sample: Sample
 
 
 class Encoder:
@@ -122,7 +124,7 @@ class Encoder:
                 videos=videos or None,
                 video_metadata=times or None,
                 do_sample_frames=False,
-                images_kwargs={"size": _ANY_SIZE},
+                images_kwargs={"size": ANY_SIZE},
                 return_tensors="pt",
             )
         )
@@ -131,6 +133,7 @@ class Encoder:
             input_ids=fields.pop("input_ids")[0],
             token_types=fields.pop("mm_token_type_ids")[0],
             videos=fields,
+            sample=sample,
         )
 
     def answer_ids(self, text: str) -> torch.Tensor:

@@ -13,7 +13,7 @@ of its completions (prefix.py, rollout.py).
     _compute_loss                     bring back the inputs of this micro-batch
       _get_per_token_logps_...          policy log-probabilities
 
-Departures: none from TRL's GRPO. Not covered: vLLM rollouts, tools.
+Departures: none from TRL's GRPO. vLLM is asked through vllm_rollout.py. Not covered: tools.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from kuleshov.train.guard import guard
 from kuleshov.train.objective_trainer import ObjectiveTrainer
 from kuleshov.train.prefix import Group, pack
 from kuleshov.train.rollout import generate
+from kuleshov.train.vllm_rollout import carry_videos, couriers
 
 
 def row(sample: Sample) -> dict[str, Any]:
@@ -93,6 +94,8 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         self.share_prompts = share_prompts
         # The prompts of the batch at hand, one for each row of it, None outside of a batch.
         self._prompts: Sequence[Encoded] | None = None
+        if self.use_vllm:
+            carry_videos(self.vllm_generation)
         guard(self.model)
         if self.ref_model is not None:
             guard(self.ref_model)
@@ -138,6 +141,8 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         assert self._prompts is not None
         elsewhere = self.use_vllm or self.use_transformers_continuous_batching
         if elsewhere or not self.share_prompts:
+            if self.use_vllm:
+                images = couriers(self._prompts, self.encoder, self.vllm_mode)
             turn: tuple[list[list[int]], Any] = super()._generate_single_turn(
                 prompt_ids, images, multimodal_fields, num_generations, has_tool_images
             )

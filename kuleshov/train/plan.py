@@ -7,25 +7,18 @@ recipe says; then a step is divided over the processes, and the memory of each i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kuleshov.config import MakeConfig
 from kuleshov.errors import UsageError
 from kuleshov.sample import Json
-from kuleshov.train.config import GRPOSettings, TrainConfig
+from kuleshov.train.config import GRPOSettings, LoRASettings, TrainConfig
 from kuleshov.train.memory import Load, Memory, Shape, estimate, shape_of
 from kuleshov.train.sizes import config_of, skeleton
 
 TEXT_TOKENS = 256
 """Of a prompt beside its vision tokens; ours, above what the tasks write."""
-
-
-class Adapter(NamedTuple):
-    """LoRA (arXiv 2106.09685) as PEFT knows it."""
-
-    rank: int
-    targets: Sequence[str] | str = "all-linear"
 
 
 class Batches(NamedTuple):
@@ -57,12 +50,12 @@ class Plan(NamedTuple):
     batches: Batches
     load: Load
     memory: Memory
-    adapter: Adapter | None
+    lora: LoRASettings
 
     def rows(self) -> list[tuple[str, str]]:
         """Names and values for people."""
         shape, memory = self.shape, self.memory
-        how = f"LoRA of rank {self.adapter.rank}" if self.adapter else "all that is not frozen"
+        how = f"LoRA of rank {self.lora.rank}" if self.lora.rank else "all that is not frozen"
         figures = zip(memory._fields, memory, strict=True)
         return [
             ("model", f"{self.model}, {shape.weights / 1e9:.2f} billion parameters"),
@@ -81,7 +74,6 @@ def plan(
     make: MakeConfig,
     processes: int = 1,
     shard: bool = False,
-    adapter: Adapter | None = None,
     freeze_vision: bool = False,
 ) -> Plan:
     """What GRPO by a recipe would do.
@@ -92,7 +84,6 @@ def plan(
         make: the `make` section, whose tasks say how long prompts are.
         processes: GPUs.
         shard: whether weights, gradients and optimizer are divided over them.
-        adapter: what is trained in the place of the weights.
         freeze_vision: whether the vision tower is trained by nobody.
 
     Raises:
@@ -113,10 +104,10 @@ def plan(
         micro_prompts=-(-batches.micro_batch // batches.group_size),
         shared=settings.share_prompts,
     )
-    shape = shape_of(trained(skeleton(model), adapter, freeze_vision))
-    reference = settings.beta != 0 and adapter is None
+    shape = shape_of(trained(skeleton(model), train.lora, freeze_vision))
+    reference = settings.beta != 0 and not train.lora.rank
     memory = estimate(shape, load, reference, processes, shard)
-    return Plan(model, shape, batches, load, memory, adapter)
+    return Plan(model, shape, batches, load, memory, train.lora)
 
 
 def divide(settings: GRPOSettings, processes: int) -> Batches:
@@ -142,7 +133,7 @@ def divide(settings: GRPOSettings, processes: int) -> Batches:
     return Batches(settings.prompts_per_step, settings.group_size, processes, micro, each // micro)
 
 
-def trained(model: Any, adapter: Adapter | None, freeze_vision: bool) -> Any:
+def trained(model: Any, lora: LoRASettings, freeze_vision: bool) -> Any:
     """A model of which only what will be trained asks for gradients.
 
     Raises:
@@ -152,25 +143,24 @@ def trained(model: Any, adapter: Adapter | None, freeze_vision: bool) -> Any:
     tower = {id(weight) for weight in model.base_model.visual.parameters()}
     if freeze_vision:
         model.base_model.visual.requires_grad_(False)
-    if adapter is None:
+    if not lora.rank:
         return model
     from peft import LoraConfig, get_peft_model
 
-    targets = adapter.targets if isinstance(adapter.targets, str) else list(adapter.targets)
-    settings = LoraConfig(r=adapter.rank, target_modules=targets)
+    settings = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=lora.targets)
     try:
         adapted = get_peft_model(model, settings)
     except ValueError as error:
         raise UsageError(
-            f"LoRA finds no module for {adapter.targets!r}; give names such as [q_proj, v_proj], "
-            "or all-linear"
+            f"train.lora.targets is {lora.targets!r}, the name of no module; give a regular "
+            "expression of whole names, or all-linear"
         ) from error
     if freeze_vision:
         inside = adapted.get_base_model().base_model.visual.parameters()
         if any(weight.requires_grad for weight in inside if id(weight) not in tower):
             raise UsageError(
-                f"the vision tower is frozen, and LoRA's {adapter.targets!r} are also in it; give "
-                "targets that are in the language model only, such as [q_proj, v_proj]"
+                f"the vision tower is frozen, and train.lora.targets {lora.targets!r} are also in "
+                "it; give those of the language model only, as the default does"
             )
     return adapted
 

@@ -17,7 +17,7 @@ from kuleshov.config import MakeConfig
 from kuleshov.errors import UsageError
 from kuleshov.recipe import load, packaged
 from kuleshov.train import plan as planning
-from kuleshov.train.config import GRPOSettings, TrainConfig
+from kuleshov.train.config import GRPOSettings, LoRASettings, TrainConfig
 from kuleshov.train.memory import (
     TILE,
     Load,
@@ -28,11 +28,12 @@ from kuleshov.train.memory import (
     layer_bytes,
     shape_of,
 )
-from kuleshov.train.plan import TEXT_TOKENS, Adapter, divide, plan, trained
+from kuleshov.train.plan import TEXT_TOKENS, divide, plan, trained
 from kuleshov.train.sizes import PUBLISHED, config_of, skeleton
 
 QWEN3, QWEN2_5 = "Qwen/Qwen3-VL-8B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct"
 SMALLEST = "Qwen/Qwen2.5-VL-3B-Instruct"
+SMALL_LORA = LoRASettings(rank=16, targets=r".*language_model\..*\.[qv]_proj")
 
 
 @pytest.fixture(autouse=True)
@@ -109,23 +110,25 @@ def test_a_step_that_cannot_be_divided_is_refused(
 
 
 def test_adapters_and_a_frozen_tower_leave_what_they_should() -> None:
-    model = trained(skeleton(QWEN2_5), Adapter(16, ["q_proj", "v_proj"]), freeze_vision=True)
+    model = trained(skeleton(QWEN2_5), SMALL_LORA, freeze_vision=True)
     shape = shape_of(model)
     # 28 layers x 16 x (q: 3584 + 3584, v: 3584 + 512)
     assert shape.trained == 28 * 16 * (3584 + 3584 + 3584 + 512) == 5_046_272
     assert shape.frozen_tower
-    frozen = shape_of(trained(skeleton(QWEN2_5), None, freeze_vision=True))
+    frozen = shape_of(trained(skeleton(QWEN2_5), LoRASettings(), freeze_vision=True))
     tower = sum(w.numel() for w in skeleton(QWEN2_5).model.visual.parameters())
     assert frozen.frozen_tower and frozen.trained == 8_292_166_656 - tower
-    whole = shape_of(trained(skeleton(QWEN2_5), None, freeze_vision=False))
+    whole = shape_of(trained(skeleton(QWEN2_5), LoRASettings(), freeze_vision=False))
     assert not whole.frozen_tower and whole.trained == whole.weights
 
 
 def test_adapters_that_fit_nothing_or_a_frozen_tower_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"LoRA finds no module for \['q_prj'\]"):
-        trained(skeleton(QWEN3), Adapter(16, ["q_prj"]), freeze_vision=False)
-    with pytest.raises(UsageError, match="the vision tower is frozen, and LoRA's 'all-linear'"):
-        trained(skeleton(QWEN3), Adapter(16), freeze_vision=True)
+    missing = LoRASettings(rank=16, targets="q_prj")
+    with pytest.raises(UsageError, match=r"train\.lora\.targets is 'q_prj', the name of no module"):
+        trained(skeleton(QWEN3), missing, freeze_vision=False)
+    everywhere = LoRASettings(rank=16, targets="all-linear")
+    with pytest.raises(UsageError, match="tower is frozen, and train.lora.targets 'all-linear'"):
+        trained(skeleton(QWEN3), everywhere, freeze_vision=True)
 
 
 # Memory.
@@ -312,7 +315,7 @@ def test_the_recipe_of_a_paper_has_a_plan(name: str) -> None:
     assert rows["step"] == step and rows["vision tower"] == "trained"
     assert rows["model"].startswith(model)
     assert rows["GPU memory: in all"].endswith("GB, an estimate (docs/training.md)")
-    adapted = plan(model, train, make, 8, False, Adapter(16, ["q_proj", "v_proj"]), True)
+    adapted = plan(model, replace(train, lora=SMALL_LORA), make, 8, freeze_vision=True)
     assert dict(adapted.rows())["vision tower"] == "frozen"
     assert adapted.memory.reference == 0 and adapted.memory.optimizer < 1e9
 

@@ -19,7 +19,14 @@ def test_a_refused_push_keeps_the_model_and_the_next_one_trains_nothing(
     stub: Stub,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    command = ["train", setup.data, "--model", setup.folder, "-o", tmp_path / "run"]
+    command: list[str | Path] = [
+        "train",
+        setup.data,
+        "--model",
+        setup.folder,
+        "-o",
+        tmp_path / "run",
+    ]
     command += [word for key in SETS for word in ("--set", f"grpo.{key}")]
     command += ["--push-to-hub", "user/name"]
     stub.status = 401
