@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery fuzz soak audit-proof bench-data bench-scale bench-view bench-train clean
+.PHONY: demo test check fix gallery docs fuzz soak audit-proof bench-data bench-scale bench-view bench-train clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,9 @@ fix: $(READY) ## format and mend what can be mended
 
 gallery: $(READY) ## write docs/gallery.md and the pages of docs/tasks again, after a task has changed
 	$(BIN)/python -m kuleshov.report.task_pages docs
+
+docs: $(READY) ## write docs/config.md and the table of docs/training.md again, after a setting has changed
+	$(BIN)/python -m kuleshov.report.reference docs
 
 soak: $(READY) ## kill make and render 200 times and see that they end with the same
 	$(BIN)/python -m benchmarks.soak

@@ -15,12 +15,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
 from kuleshov.errors import KuleshovError, UsageError
-from kuleshov.progress import Progress
+from kuleshov.live import live
 
 app = typer.Typer(
     help="Self-supervised reinforcement learning for Video LLMs.",
@@ -33,6 +31,16 @@ err = Console(stderr=True)
 
 Data = Annotated[Path, typer.Argument(metavar="OUT", help="Folder that `kuleshov make` wrote.")]
 Config = Annotated[Path | None, typer.Option("--config", help="Recipe (YAML); flags win over it.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="A.B=C",
+        help="Set one key of the command's section, such as seed=1; wins over all else; repeat "
+        "for several. All keys: docs/config.md.",
+    ),
+]
+PUSH = "REPO of the Hugging Face hub to which {what} is uploaded when it is on disk."
 
 
 @app.command()
@@ -67,11 +75,16 @@ def make(
     column: Annotated[
         str | None, typer.Option(help="Column of a list or table that names the videos.")
     ] = None,
+    sets: Sets = None,
+    push_to_hub: Annotated[
+        str | None, typer.Option(metavar="REPO", help=PUSH.format(what="the set"))
+    ] = None,
 ) -> None:
     """Make pretext-task samples from videos.
 
     Example: kuleshov make videos -o samples --task jigsaw --per-video 2
     """
+    from kuleshov import hub
     from kuleshov.recipe import load
     from kuleshov.synthesize import MakeConfig
     from kuleshov.synthesize import make as run
@@ -88,10 +101,14 @@ def make(
         "root": root,
         "column": column,
     }
-    with _bars() as progress:
-        settings = load(config, "make", MakeConfig, changes, {"workers": None})
-        summary = run(videos, output, settings, progress)
+    settings = load(config, "make", MakeConfig, changes, {"workers": None}, sets or ())
+    if push_to_hub is not None:
+        hub.check(push_to_hub)
+    with live(err) as shown:
+        summary = run(videos, output, settings, shown.progress)
     _made(summary, output)
+    if push_to_hub is not None:
+        out.print(hub.push(output, push_to_hub, "dataset"), soft_wrap=True)
 
 
 @app.command("import")
@@ -113,8 +130,8 @@ def import_rows(
     from kuleshov.published import import_rows as run
 
     settings = PublishedConfig(frames=frames, prefix=prefix, held_out=held_out, workers=workers)
-    with _bars() as progress:
-        summary = run(rows, output, settings, progress)
+    with live(err) as shown:
+        summary = run(rows, output, settings, shown.progress)
     _made(summary, output)
 
 
@@ -142,8 +159,8 @@ def check(
     from kuleshov.audit.clean import write_clean
     from kuleshov.report.check import write_check
 
-    with _bars() as progress:
-        findings = audit(data, samples, rendered, every=drop is not None, progress=progress)
+    with live(err) as shown:
+        findings = audit(data, samples, rendered, every=drop is not None, progress=shown.progress)
     table = _table("task", "samples", "chance", "best constant", "which is")
     for floor in findings.floors:
         figures = f"{floor.chance:.3f}", f"{floor.best_constant:.3f}"
@@ -153,8 +170,8 @@ def check(
         table = _table("task", "probe", "on", "score", "interval", "chance", "verdict")
         for row in findings.worst():
             ends = f"{row.interval[0]:.3f} to {row.interval[1]:.3f}"
-            shown = f"{row.score:.3f}", ends, f"{row.chance:.3f}"
-            table.add_row(row.task, row.probe, row.on, *shown, row.verdict)
+            values = f"{row.score:.3f}", ends, f"{row.chance:.3f}"
+            table.add_row(row.task, row.probe, row.on, *values, row.verdict)
         out.print(table)
     if findings.not_recomputed:
         out.print(f"answers not computed again: {', '.join(findings.not_recomputed)}")
@@ -197,8 +214,8 @@ def view(
     if sheets != "all" and not sheets.isdecimal():
         raise UsageError(f"--sheets is {sheets!r}; allowed: a number or all")
     count = None if sheets == "all" else int(sheets)
-    with _bars() as progress:
-        viewed = run(data, output or data / "view", count, workers, progress)
+    with live(err) as shown:
+        viewed = run(data, output or data / "view", count, workers, shown.progress)
     out.print(f"{viewed.samples} samples, {viewed.sheets} with a sheet, and {viewed.skips} skips")
     if viewed.failed:
         err.print(f"{viewed.failed} sheets cannot be drawn; the page says why")
@@ -223,8 +240,8 @@ def render(
     from kuleshov.rendered import RenderConfig, render_set
 
     settings = RenderConfig(format=format, quality=quality, workers=workers)
-    with _bars() as progress:
-        summary = render_set(data, output, settings, progress)
+    with live(err) as shown:
+        summary = render_set(data, output, settings, shown.progress)
     megabytes = f"{summary['bytes'] / 1e6:.1f} MB"
     out.print(f"{summary['samples']} samples and {summary['skips']} skips in {output}, {megabytes}")
     if not summary["samples"]:
@@ -239,21 +256,69 @@ def train(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder.")],
     config: Config = None,
     seed: Annotated[int | None, typer.Option(help="Of the order and the rollouts.")] = None,
+    sets: Sets = None,
+    push_to_hub: Annotated[
+        str | None, typer.Option(metavar="REPO", help=PUSH.format(what="the model"))
+    ] = None,
 ) -> None:
     """Train a model on a sample set: an optional cold start, then GRPO.
 
+    On several GPUs: accelerate launch --config_file recipes/accelerate/8_gpu.yaml -m kuleshov
+    train ...
+
     Example: kuleshov train samples --model Qwen/Qwen3-VL-2B-Instruct -o runs/first
     """
+    from kuleshov import hub
     from kuleshov.recipe import load
     from kuleshov.train.config import TrainConfig
 
-    settings = load(config, "train", TrainConfig, {"seed": seed})
+    settings = load(config, "train", TrainConfig, {"seed": seed}, sets=sets or ())
+    if push_to_hub is not None:
+        hub.check(push_to_hub)
     with _training():
         from kuleshov.train.pipeline import train as run
 
-        with _bars() as progress:
-            trained = run(data, model, output, settings, progress)
-    out.print(str(trained))
+        with live(err) as shown:
+            trained = run(data, model, output, settings, shown.progress, shown.figures)
+    if not _main_process():
+        return
+    out.print(str(trained), soft_wrap=True)
+    if push_to_hub is not None:
+        out.print(hub.push(trained, push_to_hub, "model"), soft_wrap=True)
+
+
+@app.command()
+def plan(
+    model: Annotated[str, typer.Option(help="Name of a published size, see docs/training.md.")],
+    config: Config = None,
+    processes: Annotated[int, typer.Option(help="GPUs, each with a process of its own.")] = 1,
+    shard: Annotated[
+        bool, typer.Option(help="Share weights, gradients and optimizer over the GPUs (FSDP).")
+    ] = False,
+    sets: Sets = None,
+) -> None:
+    """Say what a training would do, without weights, videos or a GPU.
+
+    Builds the model in its real size without memory for its weights, sees what of it is trained,
+    and prints how a step is divided and an estimate of the memory of each GPU.
+
+    Example: kuleshov plan --model Qwen/Qwen3-VL-8B-Instruct --processes 8 --shard
+    """
+    from kuleshov.recipe import load
+    from kuleshov.synthesize import MakeConfig
+    from kuleshov.train.config import TrainConfig
+
+    settings = load(config, "train", TrainConfig, {}, sets=sets or ())
+    made = load(config, "make", MakeConfig, {})
+    with _training():
+        from kuleshov.train.plan import plan as look
+
+        planned = look(model, settings, made, processes, shard)
+    table = _table("what", "is")
+    table.columns[1].justify = "left"
+    for name, value in planned.rows():
+        table.add_row(name, value)
+    out.print(table)
 
 
 @app.command("eval")
@@ -268,6 +333,7 @@ def evaluate(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder.")],
     config: Config = None,
+    sets: Sets = None,
 ) -> None:
     """Ask a model the held-out questions, with the video and without.
 
@@ -277,15 +343,15 @@ def evaluate(
     from kuleshov.evaluate.policies import PREFIX, evaluate_policy
     from kuleshov.recipe import load
 
-    settings = load(config, "eval", EvalConfig, {})
+    settings = load(config, "eval", EvalConfig, {}, sets=sets or ())
     if model.startswith(PREFIX):
         results = evaluate_policy(model, data, output, settings)
     else:
         with _training():
             from kuleshov.evaluate.runner import evaluate as run
 
-            with _bars() as progress:
-                results = run(model, data, output, settings, progress)
+            with live(err) as shown:
+                results = run(model, data, output, settings, shown.progress)
     table = _table("task", "condition", "items", "mean reward", "no answer")
     for key in sorted({(r.task, r.condition) for r in results}):
         here = [r for r in results if (r.task, r.condition) == key]
@@ -328,8 +394,8 @@ def demo(
     with _training():
         from kuleshov.demo import demo as run
 
-        with _bars() as progress:
-            page = run(recipe, output, videos, progress)
+        with live(err) as shown:
+            page = run(recipe, output, videos, shown.progress, shown.figures)
     out.print(str(page.resolve()), soft_wrap=True)
 
 
@@ -357,6 +423,11 @@ def main() -> None:
         sys.exit(2)
 
 
+def _main_process() -> bool:
+    """Whether this is the process that speaks, of those that `accelerate launch` starts."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _made(summary: dict[str, Any], output: Path) -> None:
     """What a set holds, and what it lacks."""
     table = _table("task", "train", "held out")
@@ -381,26 +452,6 @@ def _table(*columns: str) -> Table:
     for i, column in enumerate(columns):
         table.add_column(column, justify="right" if i else "left")
     return table
-
-
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    """Progress as a bar for each stage."""
-    columns = (
-        TextColumn("{task.description:<16}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=err) as bars:
-        shown: dict[str, Any] = {}
-
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in shown or bars.tasks[shown[what]].finished:
-                shown[what] = bars.add_task(what, total=total)
-            bars.update(shown[what], completed=done, total=total)
-
-        yield progress
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.files import replace_text
-from kuleshov.progress import Progress
+from kuleshov.progress import Figures, Progress
 from kuleshov.recipe import load
 from kuleshov.synthesize import MakeConfig, make, with_both_sides
 from kuleshov.train.config import TrainConfig
@@ -54,7 +54,11 @@ class DemoConfig:
 
 
 def demo(
-    recipe: Path, out: Path, videos: Path | None = None, progress: Progress = lambda *_: None
+    recipe: Path,
+    out: Path,
+    videos: Path | None = None,
+    progress: Progress = lambda *_: None,
+    figures: Figures = lambda *_: None,
 ) -> Path:
     """Run the demo and return the path of its report.
 
@@ -63,6 +67,7 @@ def demo(
         out: the folder for everything.
         videos: your own folder of videos instead of procedural clips.
         progress: told of every step of every stage.
+        figures: told of what training logs.
 
     Raises:
         UsageError: a recipe or a folder that cannot be used.
@@ -117,7 +122,7 @@ def demo(
     if not (tiny_model / "config.json").exists():
         prompts = [sample.prompt for sample in samples if sample.split == "train"]
         tiny.build(tiny_model, prompts, config.family, config.model_seed)
-    trained = train(data, str(tiny_model), out / "train", train_config, progress)
+    trained = train(data, str(tiny_model), out / "train", train_config, progress, figures)
     cold = out / "train" / "sft" / "model"
     # The page shows the blind score of the trained model only.
     seeing = replace(eval_config, conditions=("full",))
@@ -132,8 +137,8 @@ def demo(
         f"clips. It shows that the machinery learns, not how well a real model does. Seen: {seen}. "
         f"The model: {config.family}, weights drawn with seed {config.model_seed}.",
     )
-    figures = {task: comparison.to_json() for task, comparison in comparisons.items()}
-    replace_text(out / "result.json", json.dumps({"tasks": figures}, indent=2) + "\n")
+    found = {task: comparison.to_json() for task, comparison in comparisons.items()}
+    replace_text(out / "result.json", json.dumps({"tasks": found}, indent=2) + "\n")
     return page
 
 

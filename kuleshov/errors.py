@@ -3,6 +3,7 @@
     KuleshovError
     ├── UsageError            (ValueError)    you: change the command, the recipe or the arguments
     ├── WriteError            (OSError)       you: make room, or give another folder
+    ├── HubError              (OSError)       you: log in, or push again when the hub is there
     ├── UnreadableVideoError  (OSError)       nobody: the file holds no video we can decode
     ├── MissingVideoError     (RuntimeError)  whoever wrote the trainer: the model is blind
     └── DivergenceError       (RuntimeError)  you: lower the learning rate, or change the samples
@@ -28,6 +29,10 @@ class UsageError(KuleshovError, ValueError):
 
 class WriteError(KuleshovError, OSError):
     """A result cannot be written; what was finished before is kept."""
+
+
+class HubError(KuleshovError, OSError):
+    """What is finished and on disk could not be uploaded."""
 
 
 class UnreadableVideoError(KuleshovError, OSError):

@@ -5,14 +5,22 @@
     eval:   ...    kuleshov.evaluate.config.EvalConfig
 
 `kuleshov make|train|eval --config FILE` read their own section. Every key is a field of the
-section's dataclass, where it is documented; unknown keys are refused with the nearest name.
+section's dataclass, where it is documented (all of them: docs/config.md); unknown keys are refused
+with the nearest name.
+
+`--set a.b=c` changes one key. The dotted key starts below the command's section, the value is
+YAML, and it wins over the recipe and over other flags:
+
+    kuleshov train ... --set grpo.beta=0.04 --set sft.curriculum='{jigsaw: 300}'
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, is_dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -23,6 +31,20 @@ C = TypeVar("C")
 SECTIONS = ("make", "train", "eval", "demo")
 _PACKAGED = Path(__file__).parent / "recipes"
 _CHECKOUT = Path(__file__).parent.parent / "recipes"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-6 is a number, as in YAML 1.2; PyYAML wants 1.0e-6."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes a text that `_Loader` would take for a number."""
+
+
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+    )
 
 
 def packaged(name: str) -> Path:
@@ -39,6 +61,7 @@ def load(
     kind: type[C],
     changes: dict[str, Any],
     defaults: dict[str, Any] | None = None,
+    sets: Sequence[str] = (),
 ) -> C:
     """A section of a recipe as its dataclass, with single values changed.
 
@@ -48,6 +71,7 @@ def load(
         kind: the dataclass that the section describes.
         changes: values that win over the file, such as command-line flags; None is no change.
         defaults: values that win over those of the dataclass, and over which the file wins.
+        sets: single keys as `a.b=c`, which win over all else, the last of them over the others.
 
     Raises:
         UsageError: the file is no recipe, or a key or value is not allowed.
@@ -63,7 +87,73 @@ def load(
             raise UsageError(f"{path}: section {section} is {values!r}; allowed: a mapping of keys")
     given = {key: value for key, value in changes.items() if value is not None}
     values = {**(defaults or {}), **values, **given}
+    for text in sets:
+        names, value = setting(text)
+        if names[0] == section and section not in (field.name for field in fields(kind)):  # type: ignore[arg-type]
+            raise UsageError(f"--set {text}: keys start below {section}; leave out '{section}.'")
+        values = _put(kind, values, names, value, section)
     return build(kind, values, section)
+
+
+def setting(text: str) -> tuple[list[str], Any]:
+    """One `a.b=c` as its names and its value.
+
+    >>> setting("grpo.extra={loss_type: dapo, epsilon: 1e-1}")
+    (['grpo', 'extra'], {'loss_type': 'dapo', 'epsilon': 0.1})
+
+    Raises:
+        UsageError: it is no `key=value`, or the value is no YAML.
+    """
+    key, equals, value = text.partition("=")
+    names = [name.strip() for name in key.split(".")]
+    if not equals or not all(names):
+        raise UsageError(
+            f"--set {text!r}; allowed: key=value with a dotted key, such as grpo.beta=0.04"
+        )
+    try:
+        return names, yaml.load(value, Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date such as 2020-99-99
+        reason = " ".join(str(error).split())
+        raise UsageError(f"--set {key}: {value!r} is no YAML value: {reason}") from error
+
+
+def _put(kind: Any, values: dict[str, Any], names: list[str], value: Any, where: str) -> Any:
+    """The values with one of them set; what stands beside it stays, defaults included.
+
+    Args:
+        kind: the dataclass that the values are of; None where keys are free.
+        values: of a section, or of a mapping in it.
+        names: the keys that lead to the value.
+        value: what to set.
+        where: the dotted name of `values`, for the error.
+    """
+    name, *rest = names
+    if not rest:
+        return {**values, name: value}
+    nested = _nested(kind, name)
+    inner = values.get(name, None if nested else _default(kind, name))
+    if inner is None:
+        inner = {}
+    if not isinstance(inner, dict):
+        raise UsageError(f"{where}.{name} is {inner!r}, which has no key {rest[0]!r}; set {name}")
+    return {**values, name: _put(nested, inner, rest, value, f"{where}.{name}")}
+
+
+def _default(kind: Any, name: str) -> Any:
+    """What a key of a dataclass is if it is not given; None if there is no such key."""
+    for field in fields(kind) if kind else ():
+        if field.name == name:
+            made = field.default_factory
+            return field.default if made is MISSING else made()
+    return None
+
+
+def _nested(kind: Any, name: str) -> type[Any] | None:
+    """The dataclass that a key of a dataclass holds, or may hold beside None."""
+    hint = get_type_hints(kind).get(name) if kind else None
+    return next(
+        (k for k in (hint, *get_args(hint)) if is_dataclass(k) and isinstance(k, type)), None
+    )
 
 
 def build(kind: type[C], values: dict[str, Any], where: str) -> C:
@@ -95,16 +185,15 @@ def _check_keys(kind: type[Any], values: Any, where: str) -> None:
     for key, value in values.items():
         if key not in known:
             raise unknown_name(f"key in {where}", str(key), known)
-        default = getattr(kind, key, None)
-        nested = type(default) if is_dataclass(default) else None
+        nested = _nested(kind, key)
         if nested is not None:
             _check_keys(nested, value, f"{where}.{key}")
 
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        recipe = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise UsageError(f"{path} cannot be read as a recipe: {error}") from error
     if not isinstance(recipe, dict):
         raise UsageError(f"{path}: a recipe has the sections {', '.join(SECTIONS)}")
@@ -113,7 +202,7 @@ def _parse(path: Path) -> dict[str, Any]:
 
 def to_yaml(config: Any) -> str:
     """A config dataclass as YAML, as it was resolved."""
-    return yaml.safe_dump(_plain(asdict(config)), sort_keys=False)
+    return yaml.dump(_plain(asdict(config)), Dumper=_Dumper, sort_keys=False)
 
 
 def _plain(value: Any) -> Any:

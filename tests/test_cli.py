@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from kuleshov.cli import app, main
 from kuleshov.errors import UsageError
+from kuleshov.recipe import packaged
 
 COMMANDS = [
     "make",
@@ -18,6 +19,7 @@ COMMANDS = [
     "view",
     "render",
     "train",
+    "plan",
     "eval",
     "report",
     "demo",
@@ -95,6 +97,31 @@ def test_flags_win_over_the_recipe(short_clips: Path, tmp_path: Path) -> None:
     assert "per_video: 1" in config and "seed: 9" in config and "num_clips: 4" in config
 
 
+def test_one_key_is_set_and_what_was_resolved_is_written(short_clips: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    task = ("--task", "jigsaw", "--set", "tasks.jigsaw.num_clips=4")
+    code, _ = run("make", short_clips, "-o", out, *task, "--seed", "1", "--set", "seed=9")
+    assert code == 0
+    config = (out / "config.yaml").read_text()
+    assert "num_clips: 4" in config and "seed: 9" in config
+
+
+def test_plan_prints_a_step_and_the_memory_of_a_recipe() -> None:
+    recipe = packaged("videossr_30k.yaml")
+    model = ("--model", "Qwen/Qwen3-VL-8B-Instruct")
+    code, output = run("plan", *model, "--config", recipe, "--processes", "8", "--shard")
+    assert code == 0
+    assert "8.77 billion parameters" in output and "64 prompts x 8 completions" in output
+    assert "GPU memory: in all" in output
+
+
+def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
+    """As `accelerate launch -m kuleshov` starts it."""
+    command = [sys.executable, "-m", "kuleshov", "train", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert result.returncode == 0 and "accelerate launch" in result.stdout
+
+
 def test_a_list_is_read_with_its_column_and_root(short_clips: Path, tmp_path: Path) -> None:
     table = tmp_path / "list.csv"
     table.write_text("path,clip\nnowhere.mp4,clip-0001.mp4\n")
@@ -138,6 +165,12 @@ def test_no_sample_at_all_ends_with_exit_code_one(short_clips: Path, tmp_path: P
         (["render", ".", "-o", "out", "--format", "mp5"], "did you mean 'mp4'"),
         (["report", "nowhere", "-o", "page.html"], "nowhere is no run folder"),
         (["make", ".", "-o", "out", "--config", "no.yaml"], "no.yaml cannot be read as a recipe"),
+        (["make", ".", "-o", "out", "--set", "sead=1"], "unknown key in make 'sead'; did you mean"),
+        (["train", ".", "--model", "m", "-o", "r", "--set", "grpo.bta=1"], "did you mean 'beta'"),
+        (["eval", "m", ".", "-o", "r", "--set", "seed"], "allowed: key=value with a dotted key"),
+        (["make", ".", "-o", "out", "--push-to-hub", "a/b/c"], "--push-to-hub: "),
+        (["train", ".", "--model", "m", "-o", "r", "--push-to-hub", ""], "--push-to-hub: "),
+        (["plan", "--model", "Qwen/Qwen3-VL-8B"], "did you mean 'Qwen/Qwen3-VL-8B-Instruct'"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_two(

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import EvalConfig
-from kuleshov.recipe import SECTIONS, load, packaged, to_yaml
+from kuleshov.recipe import SECTIONS, _Loader, load, packaged, setting, to_yaml
 from kuleshov.synthesize import MakeConfig
 from kuleshov.train.config import TrainConfig
 
@@ -89,8 +92,10 @@ def test_a_resolved_config_reads_back_as_the_same(tmp_path: Path) -> None:
 
 
 def test_every_recipe_of_the_project_is_valid() -> None:
-    paths = sorted(packaged("demo.yaml").parent.rglob("*.yaml"))
-    assert paths
+    folder = packaged("demo.yaml").parent
+    of_accelerate = set((folder / "accelerate").iterdir())
+    paths = sorted(set(folder.rglob("*.yaml")) - of_accelerate)
+    assert paths and of_accelerate
     for path in paths:
         sections = yaml.safe_load(path.read_text())
         assert set(sections) <= set(SECTIONS)
@@ -102,3 +107,81 @@ def test_every_recipe_of_the_project_is_valid() -> None:
 def test_an_unknown_packaged_recipe_says_where_it_looked() -> None:
     with pytest.raises(UsageError, match=r"there is no recipe 'x\.yaml' in "):
         packaged("x.yaml")
+
+
+def test_one_key_is_set_and_its_neighbours_stay(tmp_path: Path) -> None:
+    path = recipe(tmp_path, "train: {seed: 3, grpo: {steps: 7, extra: {loss_type: grpo}}}")
+    sets = ["grpo.beta=0.04", "grpo.extra.epsilon=1e-1", "seed=5", "seed=6"]
+    config = load(path, "train", TrainConfig, {"seed": 4}, sets=sets)
+    assert (config.seed, config.grpo.steps, config.grpo.beta) == (6, 7, 0.04)
+    assert config.grpo.extra == {"loss_type": "grpo", "epsilon": 0.1}
+    assert config.grpo.group_size == TrainConfig().grpo.group_size
+
+
+def test_a_knob_of_one_task_is_set_and_the_other_tasks_stay() -> None:
+    config = load(None, "make", MakeConfig, {}, sets=["tasks.jigsaw.num_clips=4"])
+    assert config.tasks == {**MakeConfig().tasks, "jigsaw": {"num_clips": 4}}
+
+
+def test_values_are_yaml() -> None:
+    sets = ["sft.steps=9", "sft.curriculum={jigsaw: 2}", "grpo.micro_batch=null"]
+    config = load(None, "train", TrainConfig, {}, sets=sets)
+    assert config.sft.curriculum == {"jigsaw": 2} and config.grpo.micro_batch is None
+    sets = ["conditions=[full, blind, reversed]"]
+    assert load(None, "eval", EvalConfig, {}, sets=sets).conditions == ("full", "blind", "reversed")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("grpo.bta=1", "unknown key in train.grpo 'bta'; did you mean 'beta'"),
+        ("gpro.beta=1", "unknown key in train 'gpro'; did you mean 'grpo'"),
+        (
+            "train.grpo.beta=1",
+            "--set train.grpo.beta=1: keys start below train; leave out 'train.'",
+        ),
+        ("seed.x=1", "train.seed is 0, which has no key 'x'"),
+        ("grpo.beta.x=1", "train.grpo.beta is 0.0, which has no key 'x'"),
+        ("grpo.beta", "allowed: key=value with a dotted key, such as grpo.beta=0.04"),
+        ("=3", "allowed: key=value with a dotted key"),
+        ("grpo..beta=3", "allowed: key=value with a dotted key"),
+        ("grpo.extra={", "--set grpo.extra: '{' is no YAML value"),
+        ("seed=2020-99-99", "'2020-99-99' is no YAML value"),
+        ("grpo.steps=many", "train.grpo.steps is 'many': Input should be a valid integer"),
+    ],
+)
+def test_a_wrong_setting_is_answered_with_what_is_allowed(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(None, "train", TrainConfig, {}, sets=[text])
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+NAMES = st.text(st.characters(exclude_characters=".=", categories=["L", "N", "P"]), min_size=1)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(names=st.lists(NAMES, min_size=1, max_size=4), value=VALUES)
+def test_what_is_written_as_a_setting_is_read_as_it_was(names: list[str], value: object) -> None:
+    text = json.dumps(value) if not isinstance(value, float) else repr(value)
+    assume("Infinity" not in text and "inf" not in text and "\\u" not in text)
+    assert setting(f"{'.'.join(names)}={text}") == (names, value)
+
+
+@given(st.text())
+def test_any_text_is_a_setting_or_refused_in_one_line(text: str) -> None:
+    try:
+        names, _ = setting(text)
+    except UsageError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        assert names and all(names)
+
+
+@given(st.text() | st.from_regex(r"[-+]?[0-9]+e[-+]?[0-9]+", fullmatch=True))
+def test_any_text_survives_being_written_and_read(text: str) -> None:
+    written = to_yaml(MakeConfig(column=text))
+    assert yaml.load(written, Loader=_Loader)["column"] == text

@@ -16,6 +16,8 @@ CHARTS = {
     ("grpo", "frac_reward_zero_std"): "GRPO: share of groups without reward variance",
     ("grpo", "parse_failures"): "GRPO: share of rollouts without an answer",
     ("grpo", "entropy"): "GRPO: entropy of the tokens (nats)",
+    ("grpo", "tokens_per_second"): "GRPO: tokens per second",
+    ("grpo", "waiting"): "GRPO: share of the time waiting for data",
 }
 
 

@@ -10,6 +10,7 @@ from kuleshov.tasks import GIVEN, TASKS
 from kuleshov.train.objective import Objective
 from kuleshov.train.objective_table import objective_of
 from kuleshov.train.preference import SOURCES
+from kuleshov.train.reporters import REPORTERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +123,8 @@ class GRPOSettings:
         prompts_per_step: different prompts for each step.
         group_size: completions for each prompt (G).
         micro_batch: completions for each forward and backward pass; None for all at once.
+        share_prompts: compute a prompt once for all of its completions; the same results, to
+            rounding. False for attention that takes no mask, such as flash.
         learning_rate: peak; decays linearly to 0.
         objective: what is optimised, a name in `kuleshov.train.objective_table.OBJECTIVES`.
         objective_options: knobs of the objective.
@@ -201,6 +204,8 @@ class TrainConfig:
         seed: of the order of samples and of the rollouts.
         checkpoint_steps: steps between checkpoints, from which an interrupted run goes on.
         cache_megabytes: how many rendered frames are kept in memory.
+        report_to: who is told of what training logs, names in `kuleshov.train.reporters.REPORTERS`;
+            [] for none. metrics.jsonl has it in any case.
         lora: adapters, in all phases.
         cache_embeddings_megabytes: how many embeddings of videos are kept in memory in GRPO, for
             all epochs where the vision tower is frozen, within a step where it is trained; 0 for
@@ -218,6 +223,7 @@ class TrainConfig:
     seed: int = 0
     checkpoint_steps: int = 100
     cache_megabytes: int = 1024
+    report_to: list[str] = field(default_factory=lambda: ["tensorboard"])
     lora: LoRASettings = LoRASettings()
     cache_embeddings_megabytes: int = 1024
     freeze_vision: bool = False
@@ -227,5 +233,8 @@ class TrainConfig:
     divergence: DivergenceSettings = DivergenceSettings()
 
     def __post_init__(self) -> None:
+        for name in self.report_to:
+            if name not in REPORTERS:
+                raise unknown_name("name in train.report_to", name, REPORTERS)
         if not (self.sft.steps or self.dpo.steps or self.grpo.steps):
             raise UsageError("train: sft, dpo and grpo have no steps; give one of them some")

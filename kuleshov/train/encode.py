@@ -26,6 +26,7 @@ from kuleshov.errors import MissingVideoError, UsageError
 from kuleshov.randomness import digest
 from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample, dump_json
 from kuleshov.tasks import task_of
+from kuleshov.train.pace import Waiting
 from kuleshov.train.pixels import check, untouched
 
 Render = Callable[[Sample], list[Pixels]]
@@ -121,6 +122,7 @@ class Encoder:
     def __init__(self, processor: Any, render: Render) -> None:
         self.processor = processor
         self.render = render
+        self.waiting = Waiting()
 
     def __call__(self, sample: Sample) -> Encoded:
         """One prompt as its model takes it.
@@ -130,6 +132,10 @@ class Encoder:
                 them, or the family cannot be told the times that the answer is about.
             MissingVideoError: there are more or fewer vision tokens than features.
         """
+        with self.waiting:
+            return self._encode(sample)
+
+    def _encode(self, sample: Sample) -> Encoded:
         chat = messages(sample, spell=not self.tells_times)
         text = self._written(chat)
         images, videos, clocks = [], [], []

@@ -9,7 +9,7 @@
       sft/model/         the cold-started model, if there was a cold start
       dpo/model/         the model that learned from pairs, if there were any
       dpo/no_pair.json   ids of the samples that gave none
-      model/             the trained model, by the last phase
+      model/             the trained model, by the last phase, with its card
       PHASE/adapter/     with train.lora the adapters of a phase, which its model holds merged
 
 A phase whose model folder exists is done and is not run again; an interrupted one goes on from
@@ -45,16 +45,19 @@ from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
 from kuleshov.media import Renderer
-from kuleshov.progress import Progress
+from kuleshov.progress import Figures, Progress
 from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.sample import Sample
+from kuleshov.train.card import write_card
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.curriculum import order
 from kuleshov.train.divergence import Divergence
 from kuleshov.train.dpo import VideoDPOTrainer
 from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
+from kuleshov.train.pace import Pace
 from kuleshov.train.preference import pair
+from kuleshov.train.reporters import check_installed
 from kuleshov.train.resume import (
     Checkpoints,
     RenamedWeights,
@@ -69,7 +72,12 @@ from kuleshov.train.vllm_rollout import unsampled
 
 
 def train(
-    data: Path, model: str, run: Path, config: TrainConfig, progress: Progress = lambda *_: None
+    data: Path,
+    model: str,
+    run: Path,
+    config: TrainConfig,
+    progress: Progress = lambda *_: None,
+    figures: Figures = lambda *_: None,
 ) -> Path:
     """Train a model on the train split of a sample set.
 
@@ -79,6 +87,7 @@ def train(
         run: the run folder; a finished or interrupted one is gone on with.
         config: the settings.
         progress: told of every step.
+        figures: told of what is logged.
 
     Returns:
         The folder of the trained model.
@@ -90,6 +99,7 @@ def train(
         MissingVideoError: video tokens reached the model without their features.
         DivergenceError: a loss or gradient is no number, or far too large.
     """
+    check_installed(config.report_to)
     samples = load_samples(data, "train")
     if not samples:
         raise UsageError(f"{data} has no samples in its train split; lower make's held_out")
@@ -109,7 +119,9 @@ def train(
     for name in phases:
         target = trained if name == phases[-1] else run / name / "model"
         if not target.exists():
-            _PHASES[name](model, samples, renderer, run, target, config, progress)
+            _PHASES[name](model, samples, renderer, run, target, config, progress, figures)
+        if PartialState().is_main_process:
+            write_card(run, target, phases[: phases.index(name) + 1])
         model = str(target)
     return trained
 
@@ -154,6 +166,7 @@ def _sft(
     target: Path,
     config: TrainConfig,
     progress: Progress,
+    figures: Figures,
 ) -> None:
     loaded, processor = _trainable(model, config)
     folder = run / "sft"
@@ -178,8 +191,9 @@ def _sft(
         processing_class=processor,
         encoder=Encoder(processor, renderer),
         peft_config=_lora(config),
-        callbacks=[_Follow(run / "metrics.jsonl", "sft", "cold start", progress)],
+        callbacks=[_Follow(run / "metrics.jsonl", "sft", "cold start", progress, figures)],
     )
+    trainer.add_callback(Pace(trainer, trainer.data_collator.encoder.waiting))
     _run(trainer, processor, run, "sft", target, config)
 
 
@@ -191,6 +205,7 @@ def _dpo(
     target: Path,
     config: TrainConfig,
     progress: Progress,
+    figures: Figures,
 ) -> None:
     loaded, processor = _trainable(model, config)
     folder = run / "dpo"
@@ -227,8 +242,9 @@ def _dpo(
         encoder=Encoder(processor, renderer),
         share_prompts=settings.share_prompts,
         peft_config=_lora(config),
-        callbacks=[_Follow(run / "metrics.jsonl", "dpo", "preferences", progress)],
+        callbacks=[_Follow(run / "metrics.jsonl", "dpo", "preferences", progress, figures)],
     )
+    trainer.add_callback(Pace(trainer, trainer.data_collator.encoder.waiting))
     _run(trainer, processor, run, "dpo", target, config)
 
 
@@ -240,6 +256,7 @@ def _grpo(
     target: Path,
     config: TrainConfig,
     progress: Progress,
+    figures: Figures,
 ) -> None:
     loaded, processor = _trainable(model, config)
     folder = run / "grpo"
@@ -279,8 +296,9 @@ def _grpo(
         objective=objective,
         share_prompts=settings.share_prompts,
         cache_bytes=config.cache_embeddings_megabytes << 20,
-        callbacks=[_Follow(run / "metrics.jsonl", "grpo", "GRPO", progress)],
+        callbacks=[_Follow(run / "metrics.jsonl", "grpo", "GRPO", progress, figures)],
     )
+    trainer.add_callback(Pace(trainer, trainer.encoder.waiting))
     _run(trainer, processor, run, "grpo", target, config)
 
 
@@ -316,7 +334,7 @@ def _shared(folder: Path, config: TrainConfig) -> dict[str, Any]:
         "ddp_find_unused_parameters": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
         "remove_unused_columns": False,
-        "report_to": ["tensorboard"],
+        "report_to": list(config.report_to),
         "disable_tqdm": True,
     }
 
@@ -357,7 +375,8 @@ def _run(
     if here.is_main_process:
         processor.save_pretrained(str(unfinished))
         os.replace(unfinished, target)
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        for checkpoint in checkpoints.glob("checkpoint-*"):  # TensorBoard's files stay beside them
+            shutil.rmtree(checkpoint, ignore_errors=True)
     here.wait_for_everyone()
 
 
@@ -411,8 +430,11 @@ def _recorded(path: Path) -> Callable[..., list[float]]:
 class _Follow(TrainerCallback):  # type: ignore[misc]
     """Writes what the trainer logs as JSON lines, and reports progress."""
 
-    def __init__(self, path: Path, phase: str, what: str, progress: Progress) -> None:
-        self.path, self.phase, self.what, self.progress = path, phase, what, progress
+    def __init__(
+        self, path: Path, phase: str, what: str, progress: Progress, figures: Figures
+    ) -> None:
+        self.path, self.phase, self.what = path, phase, what
+        self.progress, self.figures = progress, figures
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero:
@@ -420,6 +442,7 @@ class _Follow(TrainerCallback):  # type: ignore[misc]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if logs and "train_runtime" not in logs and state.is_world_process_zero:
+            self.figures(self.what, state.global_step, state.max_steps, logs)
             with self.path.open("a", encoding="utf-8") as file:
                 line = {"phase": self.phase, "step": state.global_step, **logs}
                 file.write(json.dumps(line) + "\n")

@@ -1,0 +1,141 @@
+"""The model card beside a trained model: what it was made of, with what, and what it can do.
+
+The card is written again whenever its run is gone on with, so that evaluations which were made in
+the meantime come in. What you have chosen as license stays; a card without its last line is yours
+and is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard, ModelCardData
+
+from kuleshov.files import replace_text
+from kuleshov.run import environment, weights_hash
+
+_LAST = (
+    "<!-- Written by `kuleshov train`, and again when that is run again; remove this line to keep "
+    "what you change. -->"
+)
+_SHARE = 0.1
+"""Of the steps, whose mean is given at the start and at the end of a training; ours."""
+
+
+def write_card(run: Path, model: Path, phases: Sequence[str] = ("sft", "dpo", "grpo")) -> None:
+    """Write the `README.md` of a trained model, unless it is somebody's own.
+
+    Args:
+        run: the run folder; evaluations are looked for in it and beside it.
+        model: the folder of the trained model.
+        phases: those that the model went through.
+    """
+    path = model / "README.md"
+    data = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="video-text-to-text",
+        tags=["kuleshov", "self-supervised", "video"],
+    )
+    if path.is_file():
+        card = ModelCard(path.read_text(encoding="utf-8"))
+        if not card.text.rstrip().endswith(_LAST):
+            return
+        for key in ("license", "license_name", "license_link"):
+            if card.data.get(key) is not None:
+                data[key] = card.data.get(key)
+    record = environment(run)
+    base = str(record["model"])
+    if Path(base).exists():
+        base = Path(base).name  # a folder of this machine is nobody else's base model
+    else:
+        data.base_model = base
+    content = _text(run, model, base, record, phases)
+    replace_text(path, f"---\n{data.to_yaml()}\n---\n\n{content}\n{_LAST}\n")
+
+
+def _text(run: Path, model: Path, base: str, record: dict[str, Any], phases: Sequence[str]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    parts = [
+        f"# {base}, trained on pretext tasks from raw video",
+        "Made by `kuleshov train`: questions about videos whose answers are known from how they "
+        "were made, without labels.",
+        "| | |\n|---|---|\n"
+        f"| base model | {base} |\n"
+        f"| hash of its weights | {record['weights'] or 'not local'} |\n"
+        f"| hash of the samples | {record['samples']} |",
+        "## Training",
+        _training(run / "metrics.jsonl", phases),
+        "## Evaluation",
+        _evaluations(run, model),
+        "## Recipe",
+        f"```yaml\n{(run / 'config.yaml').read_text(encoding='utf-8')}```",
+        "## Versions",
+        versions,
+        "## License",
+        "Not chosen. It is yours to choose, within what the licenses of the base model and of the "
+        "videos allow; name it as `license` in the header of this file.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _training(path: Path, phases: Sequence[str]) -> str:
+    """What was logged at the start and at the end, as a table; rewards are in [0, 1]."""
+    series: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    for line in _lines(path):
+        for key, value in line.items():
+            watched = key.startswith("task/") or key in ("loss", "reward", "parse_failures")
+            if watched and line["phase"] in phases and value is not None:
+                series[line["phase"], key][line["step"]] = value
+    rows = []
+    for (phase, key), points in series.items():
+        if (phase == "grpo") == (key == "loss"):  # the loss of GRPO says nothing
+            continue
+        values = [points[step] for step in sorted(points)]
+        part = max(1, round(_SHARE * len(values)))
+        ends = _mean(values[:part]), _mean(values[-part:])
+        rows.append(f"| {phase} | {key} | {max(points)} | {ends[0]:.3f} | {ends[1]:.3f} |")
+    if not rows:
+        return "Nothing was logged."
+    header = f"| phase | figure | steps | first {_SHARE:.0%} | last {_SHARE:.0%} |"
+    return "\n".join([header, "|---|---|---|---|---|", *rows])
+
+
+def _evaluations(run: Path, model: Path) -> str:
+    """The mean rewards of evaluations of these very weights, as a table."""
+    weights = weights_hash(str(model))
+    rows = []
+    for folder in sorted({*run.glob("*/results.jsonl"), *run.parent.glob("*/results.jsonl")}):
+        if not (folder.parent / "environment.json").is_file():
+            continue  # somebody else's results
+        if environment(folder.parent).get("weights") != weights:
+            continue
+        answers = {(a["sample"], a["condition"], a["repeat"]): a for a in _lines(folder)}
+        groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+        for answer in answers.values():
+            groups[answer["task"], answer["condition"]].append(answer)
+        for (task, condition), some in sorted(groups.items()):
+            failed = _mean(answer["answer"] is None for answer in some)
+            mean = _mean(answer["score"] for answer in some)
+            rows.append(f"| {task} | {condition} | {len(some)} | {mean:.3f} | {failed:.1%} |")
+    if not rows:
+        return "None yet: `kuleshov eval`, then `kuleshov train` again, which trains nothing."
+    header = "| task | condition | items | mean reward | no answer |"
+    return "\n".join([header, "|---|---|---|---|---|", *rows])
+
+
+def _lines(path: Path) -> Iterable[dict[str, Any]]:
+    """JSON lines, without one that a kill cut short."""
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue
+
+
+def _mean(values: Iterable[float]) -> float:
+    some = list(values)
+    return sum(some) / len(some)
