@@ -18,6 +18,7 @@ COMMANDS = [
     "render",
     "train",
     "eval",
+    "freeze",
     "report",
     "demo",
     "doctor",
