@@ -115,20 +115,24 @@ def test_the_masked_benchmark_has_every_level() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "seconds", "kept"),
+    ("name", "kept", "changed"),
     [
-        ("viubench_default", 8.0, ["counting_easy", "zoom_out", "jigsaw_hard"]),
-        # Half of these clips show enough for a level.
-        ("masked_bench", 24.0, ["masked_easy", "masked_medium", "masked_hard"]),
+        ("viubench_default", ["counting_easy", "zoom_out", "jigsaw_hard"], {}),
+        # The clips are short and slow: they are looked at more often and more closely.
+        (
+            "masked_bench",
+            ["masked_easy", "masked_medium", "masked_hard"],
+            {"fps": 3.0, "max_similarity": 0.998},
+        ),
     ],
 )
 def test_the_audit_finds_nothing_in_default_benchmarks(
-    name: str, seconds: float, kept: list[str], tmp_path: Path
+    name: str, kept: list[str], changed: dict[str, float], tmp_path: Path
 ) -> None:
     videos, out = tmp_path / "videos", tmp_path / "set"
-    write_clips(videos, MIN_VIDEOS + 2, seed=3, seconds=seconds, workers=0)
+    write_clips(videos, MIN_VIDEOS + 2, seed=3, seconds=10.0, workers=0)
     whole = config(FOLDER / f"{name}.yaml")
-    tasks = {label: {**whole.tasks[label], **SMALL} for label in kept}
+    tasks = {label: {**whole.tasks[label], **SMALL, **changed} for label in kept}
     small = replace(
         whole, tasks=tasks, counts=dict.fromkeys(kept, 300), share=0.08, disjoint=False, workers=0
     )
@@ -136,8 +140,8 @@ def test_the_audit_finds_nothing_in_default_benchmarks(
     findings = audit(out)
     assert findings.errors == []
     assert {floor.task for floor in findings.floors} == set(kept)
-    if name == "viubench_default":
-        assert {row.task for row in findings.worst()} == set(kept)
+    # Few of these clips are long enough for masked_hard, too few for probes.
+    assert {row.task for row in findings.worst()} >= set(kept) - {"masked_hard"}
     manifest = freeze(out, name, findings)
     assert verify(out) == {"name": name, "hash": digest(manifest)}
 
