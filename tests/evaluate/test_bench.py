@@ -14,11 +14,15 @@ from kuleshov.dataset import load_samples, write
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.bench import MANIFEST, freeze, load, verify
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.evaluate.metrics import figures
 from kuleshov.evaluate.runner import evaluate
+from kuleshov.recipe import load as load_recipe
+from kuleshov.recipe import packaged
 from kuleshov.run import environment
 from kuleshov.sample import Sample
 from kuleshov.synthesize import MakeConfig, make
-from tests.evaluate.backends.stub import endpoint
+from tests.evaluate.backends.stub import answers, completion, endpoint
+from tests.test_cli import run
 
 FINDINGS = Findings(
     errors=[Finding("leak", "jigsaw", "boundary beats chance")],
@@ -128,3 +132,50 @@ def test_an_evaluation_says_which_benchmark_it_is_of_and_refuses_another(
         with pytest.raises(UsageError, match="not the benchmark small as it was frozen: 1 samples"):
             evaluate("m", data, tmp_path / "other", config)
         assert stub.calls == []
+
+
+def test_the_commands_freeze_a_set_and_print_its_metric(data: Path, tmp_path: Path) -> None:
+    code, output = run("freeze", data, "--name", "small")
+    assert code == 0 and "audit: 0 errors" in output and "bench.json" in output
+    with endpoint() as stub:
+        words = ("--backend", "openai", "--endpoint", stub.url)
+        code, output = run("eval", "m", data, "-o", tmp_path / "run", *words)
+    assert code == 0 and "audit: 0 errors" in output
+    lines = [line.split() for line in output.splitlines()]
+    assert ["small", "metric", "items", "value"] in lines
+    assert ["jigsaw", "exact", "12", "0.000"] in lines
+
+
+def test_viubench_has_the_columns_of_the_published_table(short_clips: Path, tmp_path: Path) -> None:
+    recipe = packaged("viubench.yaml")
+    changes = {"share": 1e-3, "disjoint": False, "workers": 0}
+    made = load_recipe(recipe, "make", MakeConfig, changes)
+    # The sizes of a test; the recipe's own are in tests/test_recipes.py.
+    small = {name: {**knobs, "max_pixels": 128 * 128} for name, knobs in made.tasks.items()}
+    make(short_clips, tmp_path / "set", replace(made, tasks=small))
+    with endpoint() as stub:
+        # The whole interval of 4 s less a tenth, and neither three counts nor an order.
+        stub.otherwise = answers(200, completion("0.0-3.6"))
+        changed = {"backend": "openai", "endpoint": stub.url, "conditions": ["full"]}
+        config = load_recipe(recipe, "eval", EvalConfig, changed)
+        results = evaluate("m", tmp_path / "set", tmp_path / "run", config)
+    table = figures(results, load_samples(tmp_path / "set"))
+    grounding = ["channel_swap", "mirror", "rotate180", "shuffle", "zoom_out"]
+    assert [row.name for row in table] == [
+        *grounding,
+        "anomaly",
+        "counting_easy",
+        "counting_hard",
+        "counting",
+        "jigsaw_easy",
+        "jigsaw_hard",
+        "jigsaw",
+        "overall",
+    ]
+    values = {row.name: row.value for row in table}
+    assert {r.num_frames for r in results} == {48}
+    # A segment of 8 to 16 of 48 frames.
+    assert all(1 / 7 < values[kind] < 3 / 7 for kind in grounding)
+    assert values["anomaly"] == pytest.approx(sum(values[kind] for kind in grounding) / 5)
+    assert values["counting"] == values["jigsaw"] == 0
+    assert values["overall"] == pytest.approx(values["anomaly"] * 5 / 9)

@@ -69,7 +69,7 @@ class Calls:
             ) from error
         self.address, self.config = address, config
         self._key = os.environ.get(config.key_variable, "")
-        self._failures = httpx2.TransportError
+        self._failures = httpx2.RequestError
         self._client = httpx2.Client(
             timeout=config.timeout_seconds,
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},

@@ -30,7 +30,7 @@ from kuleshov.evaluate.config import CallConfig, EvalConfig
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate
 from kuleshov.media import render
-from kuleshov.sample import Frame, MediaItem, Sample
+from kuleshov.sample import Frame, MediaItem, Reward, Sample
 from kuleshov.synthesize import MakeConfig, make
 from tests.evaluate.backends.stub import Stub, answers, completion
 
@@ -229,6 +229,22 @@ def test_what_is_under_way_when_another_fails_is_kept(
     with pytest.raises(EndpointError, match="it answers 400: too long"):
         evaluate("m", data, tmp_path / "run", config(stub))
     assert len(stub.calls) == 4 and len(load_results(tmp_path / "run")) == 3
+
+
+def test_a_judge_that_cannot_be_reached_stops_the_run_and_scores_nothing(
+    stub: Stub, data: Path, tmp_path: Path
+) -> None:
+    judged: list[str] = []
+
+    def judge(sample: Sample, completion: str) -> Reward:
+        judged.append(sample.id)
+        if len(judged) > 3:
+            raise EndpointError("the judge gives no answer")
+        return Reward(0.5, {}, completion)
+
+    with pytest.raises(EndpointError, match="the judge gives no answer"):
+        evaluate("m", data, tmp_path / "run", config(stub), grade=judge)
+    assert [r.score for r in load_results(tmp_path / "run")] == [0.5] * 3
 
 
 def test_a_finished_run_calls_nobody(stub: Stub, data: Path, tmp_path: Path) -> None:
