@@ -258,7 +258,13 @@ def train(
 
 @app.command("eval")
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Name or path of a Hugging Face Video LLM.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Name or path of a Hugging Face Video LLM; or a floor: policy:random, "
+            "policy:best_constant, policy:majority."
+        ),
+    ],
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder.")],
     config: Config = None,
@@ -275,16 +281,20 @@ def evaluate(
     Example: kuleshov eval runs/first/model samples -o runs/first-eval
     """
     from kuleshov.evaluate.config import EvalConfig
+    from kuleshov.evaluate.policies import PREFIX, evaluate_policy
     from kuleshov.recipe import load
 
     changes = {"backend": backend, "endpoint": endpoint, "model_name": model_name}
     settings = load(config, "eval", EvalConfig, changes)
-    # An endpoint needs no torch here.
-    with nullcontext() if settings.backend == "openai" else _training():
-        from kuleshov.evaluate.runner import evaluate as run
+    if model.startswith(PREFIX):
+        results = evaluate_policy(model, data, output, settings)
+    else:
+        # An endpoint needs no torch here.
+        with nullcontext() if settings.backend == "openai" else _training():
+            from kuleshov.evaluate.runner import evaluate as run
 
-        with _bars() as progress:
-            results = run(model, data, output, settings, progress)
+            with _bars() as progress:
+                results = run(model, data, output, settings, progress)
     table = _table("task", "condition", "items", "mean reward", "no answer")
     for key in sorted({(r.task, r.condition) for r in results}):
         here = [r for r in results if (r.task, r.condition) == key]
@@ -401,13 +411,13 @@ def _benchmark(data: Path, results: list[Any]) -> None:
     """The published metrics of a frozen set, and what its audit found."""
     from kuleshov.dataset import load_samples
     from kuleshov.evaluate.bench import MANIFEST, load
-    from kuleshov.evaluate.metrics import figures
+    from kuleshov.evaluate.metrics import published_table
 
     if not (data / MANIFEST).is_file():
         return
     manifest = load(data)
     table = _table(manifest["name"], "metric", "items", "value")
-    for row in figures(results, load_samples(data)):
+    for row in published_table(results, load_samples(data)):
         table.add_row(row.name, row.metric, str(row.n), f"{row.value:.3f}")
     out.print(table)
     _audited(manifest["audit"]["errors"])

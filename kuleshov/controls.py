@@ -31,13 +31,19 @@ def _reversed(item: MediaItem, *key: str | int) -> MediaItem:
     return item.edited({"edit": "reorder", "order": list(range(len(item.frames)))[::-1]})
 
 
+def _half_rate(item: MediaItem, *key: str | int) -> MediaItem:
+    return item.edited({"edit": "reorder", "order": [i - i % 2 for i in range(len(item.frames))]})
+
+
 CONTROLS: dict[str, Callable[..., MediaItem]] = {
     "blind": _blind,
     "single": _single,
     "shuffled": _shuffled,
     "reversed": _reversed,
+    "half_rate": _half_rate,
 }
-"""All frames grey, only the middle frame, no order, no direction."""
+"""No video (all frames grey), only the middle frame, no order, no direction, and each second frame
+gone: the one before it stays on screen."""
 
 
 def control(sample: Sample, name: str) -> Sample:

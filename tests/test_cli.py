@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kuleshov.cli import app, main
+from kuleshov.errors import UsageError
 
 COMMANDS = [
     "make",
@@ -75,6 +76,16 @@ def test_render_writes_files_and_says_how_much(short_clips: Path, tmp_path: Path
     code, output = run("render", data, "-o", tmp_path / "none", "--workers", "0")
     assert code == 1 and "says why" in output
     assert (tmp_path / "none" / "skips.jsonl").read_text().count("cannot be opened") == 12
+
+
+def test_a_floor_is_evaluated_like_a_model(short_clips: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    run("make", short_clips, "-o", data, "--task", "jigsaw", "--held-out", "1", "--workers", "0")
+    code, output = run("eval", "policy:majority", data, "-o", tmp_path / "run")
+    assert code == 0 and "full" in output and "0.0%" in output
+    assert len((tmp_path / "run" / "results.jsonl").read_text().splitlines()) == 12
+    with pytest.raises(UsageError, match="unknown policy 'majorty'; did you mean 'majority'"):
+        run("eval", "policy:majorty", data, "-o", tmp_path / "other")
 
 
 def test_flags_win_over_the_recipe(short_clips: Path, tmp_path: Path) -> None:

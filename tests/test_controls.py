@@ -20,6 +20,7 @@ def test_controls_act_on_what_the_model_would_have_seen() -> None:
         "blind": np.full_like(seen, 128),
         "single": np.repeat(seen[2:3], 4, axis=0),
         "reversed": seen[::-1],
+        "half_rate": seen[[0, 0, 2, 2]],
     }
     for name, frames in wanted.items():
         assert (apply(ramp(), control(sample(), name).media[0].edits) == frames).all(), name

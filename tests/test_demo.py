@@ -47,7 +47,7 @@ def test_demo_goes_from_clips_to_a_page_with_figures(recipe: Path, tmp_path: Pat
     page = demo(recipe, tmp_path / "out")
 
     figures = json.loads((tmp_path / "out" / "result.json").read_text())["tasks"]["anomaly"]
-    assert set(figures) == {
+    assert set(figures) >= {
         "chance",
         "best_constant",
         "blind",

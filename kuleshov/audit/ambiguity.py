@@ -7,7 +7,6 @@ Thresholds: see visible.py. Nothing here knows a task; what is asked comes from 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import combinations
 
 from kuleshov.audit.findings import Finding
 from kuleshov.audit.visible import differ
@@ -47,11 +46,22 @@ def _alike(units: Sequence[Unit], rendered: Sequence[Pixels]) -> list[str]:
             if (part.start, part.stop) == (0, len(rendered[part.item]))
         }
     )
-    return [
-        f"media items {a + 1} and {b + 1} look the same"
-        for a, b in combinations(asked, 2)
-        if rendered[a].shape == rendered[b].shape and not differ(rendered[a], rendered[b]).any()
-    ]
+
+    def same(one: int, other: int) -> bool:
+        a, b = rendered[one], rendered[other]
+        return a.shape == b.shape and not differ(a, b).any()
+
+    groups: list[list[int]] = []
+    for place, item in enumerate(asked):
+        group = [item, *(other for other in asked[place + 1 :] if same(item, other))]
+        # Not each pair of many that are all the same.
+        if len(group) > 1 and not any(set(group) <= set(told) for told in groups):
+            groups.append(group)
+    return [f"media items {_listed([i + 1 for i in group])} look the same" for group in groups]
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _nothing_changes(

@@ -55,8 +55,8 @@ def scores_of(sample: Sample, reward: Reward) -> dict[str, float]:
     return scores
 
 
-class Figure(NamedTuple):
-    """A line of a benchmark's table.
+class Column(NamedTuple):
+    """A column of the paper's table 1, which is a line of ours.
 
     Args:
         name: the subtype (entry of the recipe), the task of several subtypes, or "overall".
@@ -71,9 +71,9 @@ class Figure(NamedTuple):
     n: int
 
 
-def figures(
+def published_table(
     results: Iterable[Result], samples: Iterable[Sample], condition: str = "full"
-) -> list[Figure]:
+) -> list[Column]:
     """The table of a benchmark as VIUBench has it: its subtypes, their tasks, overall.
 
     A task is the unweighted mean of its subtypes and overall that of all subtypes, as in the
@@ -95,7 +95,7 @@ def figures(
     for task in sorted({task for task, _ in values}):
         name = metric_of(task)
         here = [
-            Figure(entry, name, sum(earned) / len(earned), len(earned))
+            Column(entry, name, sum(earned) / len(earned), len(earned))
             for (of, entry), earned in sorted(values.items())
             if of == task
         ]
@@ -106,6 +106,6 @@ def figures(
     return [*table, _mean("overall", "mean of subtypes", columns)] if len(columns) > 1 else table
 
 
-def _mean(name: str, metric: str, columns: Sequence[Figure]) -> Figure:
+def _mean(name: str, metric: str, columns: Sequence[Column]) -> Column:
     value = sum(column.value for column in columns) / len(columns)
-    return Figure(name, metric, value, sum(column.n for column in columns))
+    return Column(name, metric, value, sum(column.n for column in columns))

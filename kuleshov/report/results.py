@@ -23,5 +23,6 @@ def results(
         names=names,
         temperature=temperature,
         min_videos=MIN_VIDEOS,
+        warnings=list(dict.fromkeys(w for row in comparisons.values() for w in row.warnings)),
     )
     return Section("Results on held-out videos", body)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from kuleshov.errors import UsageError, unknown_name
-from kuleshov.sample import Json, Reward, Sample
+from kuleshov.sample import Json, Reward, Sample, dump_json
 from kuleshov.tasks.anomaly import Anomaly
 from kuleshov.tasks.appearance import Appearance
 from kuleshov.tasks.arrow import Arrow
@@ -86,7 +88,13 @@ def build(name: str, setting: str = "default", knobs: Mapping[str, Json] | None 
 
 def task_of(sample: Sample) -> Task:
     """The task that made a sample, with the knobs it had."""
-    return build(sample.task, knobs=sample.knobs)
+    return _built(sample.task, dump_json(sample.knobs))
+
+
+@lru_cache(maxsize=256)
+def _built(name: str, knobs: str) -> Task:
+    """The tasks of a set are few, and building one takes longer than scoring an answer."""
+    return build(name, knobs=json.loads(knobs))
 
 
 def score(sample: Sample, completion: str) -> Reward:

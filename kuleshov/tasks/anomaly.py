@@ -92,6 +92,7 @@ class Anomaly(Task):
     """
 
     name: ClassVar[str] = "anomaly"
+    right_from: ClassVar[float] = 0.5  # R@1 at IoU 0.5
 
     kinds: tuple[str, ...] = EDITED
     num_frames: int = 48

@@ -55,6 +55,7 @@ class Appearance(Task):
     """
 
     name: ClassVar[str] = "appearance"
+    right_from: ClassVar[float] = 0.5  # half of the tolerance
 
     num_frames: int = 32
     fps: float = 4.0

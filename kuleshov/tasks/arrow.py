@@ -50,6 +50,7 @@ class Arrow(Choice):
     """
 
     name: ClassVar[str] = "arrow"
+    about_order: ClassVar[bool] = True
 
     reversed: float = 0.5
     answers: Literal["options", "yes_no"] = "options"

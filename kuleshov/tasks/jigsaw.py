@@ -65,6 +65,7 @@ class Jigsaw(Task):
     """
 
     name: ClassVar[str] = "jigsaw"
+    about_order: ClassVar[bool] = True
     LEVELS: ClassVar[dict[str, dict[str, Json]]] = {"easy": {}, "hard": {"num_clips": 8}}
 
     num_clips: int = 6

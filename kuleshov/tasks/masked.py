@@ -90,6 +90,7 @@ class Masked(Task):
     """
 
     name: ClassVar[str] = "masked"
+    about_order: ClassVar[bool] = True
     LEVELS: ClassVar[dict[str, dict[str, Json]]] = {
         "easy": {"num_targets": 2, "num_distractors": 2},
         "medium": {},

@@ -63,6 +63,11 @@ class Task(ABC):
     name: ClassVar[str]
     LEVELS: ClassVar[dict[str, dict[str, Json]]] = {}
     """Named difficulties: for each the knobs that differ from the setting it is given with."""
+    about_order: ClassVar[bool] = False
+    """Whether the answer is an order or a direction: shuffled frames then ask another question, so
+    its time gain counts from a single frame alone (evaluate/time_gain.py)."""
+    right_from: ClassVar[float] = 1.0
+    """The least reward of an answer that is called right where only right and wrong are told."""
 
     form: Form = "tagged"
     min_pixels: int = 128 * 128

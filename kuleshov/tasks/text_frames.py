@@ -54,6 +54,7 @@ class TextFrames(Choice):
     """
 
     name: ClassVar[str] = "text_frames"
+    about_order: ClassVar[bool] = True
 
     min_pixels: int = 448 * 448
     max_pixels: int = 448 * 448

@@ -96,6 +96,7 @@ class TextOrder(Choice):
     """
 
     name: ClassVar[str] = "text_order"
+    about_order: ClassVar[bool] = True
 
     kinds: tuple[str, ...] = tuple(KINDS)
     num_captions: int = 4

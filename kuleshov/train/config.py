@@ -9,6 +9,7 @@ from kuleshov.errors import UsageError, unknown_name
 from kuleshov.tasks import GIVEN, TASKS
 from kuleshov.train.objective import Objective
 from kuleshov.train.objective_table import objective_of
+from kuleshov.train.preference import SOURCES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +48,77 @@ class SFTSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DPOSettings:
+    """Direct preference optimization, on pairs made from the samples (preference.py).
+
+    Args:
+        steps: optimizer steps; 0 for none.
+        batch_size: pairs for each step.
+        learning_rate: peak; decays linearly to 0.
+        beta: how much the margin over the reference counts.
+        rejected: where the rejected side comes from: "answer" for a wrong answer, "switched_off" or
+            a control for the true answer to another video. Samples that give no pair are left out.
+        max_reward: the largest reward that a wrong answer may have.
+        share_prompts: compute a prompt once for both of its answers; false for attention that
+            takes no mask, such as flash.
+        extra: further arguments of `trl.DPOConfig`.
+    """
+
+    steps: int = 0
+    batch_size: int = 8
+    learning_rate: float = 1e-6
+    beta: float = 0.1
+    rejected: str = "answer"
+    max_reward: float = 0.5
+    share_prompts: bool = True
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.rejected not in SOURCES:
+            raise unknown_name("train.dpo.rejected", self.rejected, SOURCES)
+        if not 0 <= self.max_reward < 1:
+            raise UsageError(
+                f"train.dpo: max_reward is {self.max_reward}; allowed: 0 to below 1, which the "
+                "true answer earns"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoRASettings:
+    """Low-rank adapters (arXiv 2106.09685): few weights are trained, and put into the others.
+
+    Each phase trains adapters of its own. Its model is saved with them merged, and the adapters
+    beside it; what is not adapted stays as it was.
+
+    Args:
+        rank: of the adapters (r); 0 for none: all weights are trained.
+        alpha: their weight is alpha / rank.
+        dropout: share of their inputs that is dropped.
+        targets: linear layers that get adapters: "all-linear" for all but the head, or a regular
+            expression of their whole names. The default is those of the language model.
+    """
+
+    rank: int = 0
+    alpha: float = 64.0
+    dropout: float = 0.0
+    targets: str = r".*(language_model|text_model)\.layers\..*_proj"
+
+    def __post_init__(self) -> None:
+        for key, ok, allowed in [
+            ("rank", self.rank >= 0, "0 or more"),
+            ("alpha", self.alpha > 0, "above 0"),
+            ("dropout", 0 <= self.dropout < 1, "0 to below 1"),
+        ]:
+            if not ok:
+                raise UsageError(f"train.lora: {key} is {getattr(self, key)}; allowed: {allowed}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class GRPOSettings:
     """Group relative policy optimization.
 
     Args:
-        steps: optimizer steps.
+        steps: optimizer steps; 0 for none.
         prompts_per_step: different prompts for each step.
         group_size: completions for each prompt (G).
         micro_batch: completions for each forward and backward pass; None for all at once.
@@ -108,12 +175,20 @@ class TrainConfig:
         seed: of the order of samples and of the rollouts.
         checkpoint_steps: steps between checkpoints, from which an interrupted run goes on.
         cache_megabytes: how many rendered frames are kept in memory.
+        lora: adapters, in all phases.
         sft: the cold start.
-        grpo: the reinforcement learning.
+        dpo: learning from pairs, after the cold start.
+        grpo: the reinforcement learning, last.
     """
 
     seed: int = 0
     checkpoint_steps: int = 100
     cache_megabytes: int = 1024
+    lora: LoRASettings = LoRASettings()
     sft: SFTSettings = SFTSettings()
+    dpo: DPOSettings = DPOSettings()
     grpo: GRPOSettings = GRPOSettings()
+
+    def __post_init__(self) -> None:
+        if not (self.sft.steps or self.dpo.steps or self.grpo.steps):
+            raise UsageError("train: sft, dpo and grpo have no steps; give one of them some")

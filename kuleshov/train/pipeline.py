@@ -1,4 +1,4 @@
-"""The `train` stage: an optional cold start, then GRPO.
+"""The `train` stage: an optional cold start, optional learning from pairs, then GRPO.
 
     RUN/
       config.yaml        as resolved
@@ -7,7 +7,10 @@
       completions.jsonl  every rollout: step, sample, completion, reward (as the task gives it;
                          "twin": true where it is of a twin and was not trained on)
       sft/model/         the cold-started model, if there was a cold start
-      model/             the trained model
+      dpo/model/         the model that learned from pairs, if there were any
+      dpo/no_pair.json   ids of the samples that gave none
+      model/             the trained model, by the last phase
+      PHASE/adapter/     with train.lora the adapters of a phase, which its model holds merged
 
 A phase whose model folder exists is done and is not run again; an interrupted one goes on from
 its last checkpoint.
@@ -18,13 +21,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import is_peft_model
 from datasets import Dataset
+from peft import LoraConfig, PeftModel
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -32,19 +37,22 @@ from transformers import (
     TrainerCallback,
 )
 from transformers.trainer_utils import get_last_checkpoint
-from trl import GRPOConfig, SFTConfig, SFTTrainer
+from trl import DPOConfig, GRPOConfig, SFTConfig
 
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
+from kuleshov.files import replace_text
 from kuleshov.media import Renderer
 from kuleshov.progress import Progress
 from kuleshov.run import begin, samples_hash, weights_hash
+from kuleshov.sample import Sample
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.curriculum import order
+from kuleshov.train.dpo import VideoDPOTrainer
 from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
-from kuleshov.train.guard import guard
-from kuleshov.train.sft import VideoCollator
+from kuleshov.train.preference import pair
+from kuleshov.train.sft import VideoSFTTrainer
 
 
 def train(
@@ -78,16 +86,13 @@ def train(
     }
     begin(run, record, config, started=(run / "metrics.jsonl").is_file())
     renderer = Renderer(videos_root(data), config.cache_megabytes << 20)
-    rows = Dataset.from_list([row(sample) for sample in samples])
-    if config.sft.steps:
-        cold = run / "sft" / "model"
-        if not cold.exists():
-            tasks = [sample.task for sample in samples]
-            _sft(model, rows, tasks, renderer, run, config, progress)
-        model = str(cold)
     trained = run / "model"
-    if not trained.exists():
-        _grpo(model, rows, renderer, run, config, progress)
+    phases = [name for name in _PHASES if getattr(config, name).steps]
+    for name in phases:
+        target = trained if name == phases[-1] else run / name / "model"
+        if not target.exists():
+            _PHASES[name](model, samples, renderer, run, target, config, progress)
+        model = str(target)
     return trained
 
 
@@ -118,15 +123,14 @@ def load_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any
 
 def _sft(
     model: str,
-    rows: Dataset,
-    tasks: list[str],
+    samples: Sequence[Sample],
     renderer: Renderer,
     run: Path,
+    target: Path,
     config: TrainConfig,
     progress: Progress,
 ) -> None:
     loaded, processor = load_model(model)
-    guard(loaded)
     folder = run / "sft"
     settings = config.sft
     arguments = {
@@ -136,30 +140,78 @@ def _sft(
         "learning_rate": settings.learning_rate,
         "warmup_steps": settings.warmup_steps,
         "train_sampling_strategy": "sequential",  # in the order of the curriculum
-        "max_length": None,  # cutting a prompt would cut video tokens
-        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "max_length": None,  # nothing is cut
         **settings.extra,
     }
     args = SFTConfig(**arguments)
-    per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    trainer = SFTTrainer(
+    tasks = [sample.task for sample in samples]
+    indices = order(tasks, settings.steps, _per_step(args), settings.curriculum, config.seed)
+    trainer = VideoSFTTrainer(
         loaded,
         args=args,
-        train_dataset=rows.select(
-            order(tasks, settings.steps, per_step, settings.curriculum, config.seed)
-        ),
-        data_collator=VideoCollator(Encoder(processor, renderer)),
+        train_dataset=Dataset.from_list([row(sample) for sample in samples]).select(indices),
         processing_class=processor,
+        encoder=Encoder(processor, renderer),
+        peft_config=_lora(config),
         callbacks=[_Follow(run / "metrics.jsonl", "sft", "cold start", progress)],
     )
-    _run(trainer, processor, folder, folder / "model")
+    _run(trainer, processor, folder, target)
+
+
+def _dpo(
+    model: str,
+    samples: Sequence[Sample],
+    renderer: Renderer,
+    run: Path,
+    target: Path,
+    config: TrainConfig,
+    progress: Progress,
+) -> None:
+    loaded, processor = load_model(model)
+    folder = run / "dpo"
+    settings = config.dpo
+    arguments = {
+        **_shared(folder, config),
+        "max_steps": settings.steps,
+        "per_device_train_batch_size": settings.batch_size,
+        "learning_rate": settings.learning_rate,
+        "beta": settings.beta,
+        "train_sampling_strategy": "sequential",
+        "max_length": None,  # nothing is cut
+        **settings.extra,
+    }
+    args = DPOConfig(**arguments)
+    made = [pair(s, settings.rejected, settings.max_reward, config.seed) for s in samples]
+    pairs = [row for row in made if row is not None]
+    without = [s.id for s, row in zip(samples, made, strict=True) if row is None]
+    folder.mkdir(exist_ok=True)
+    replace_text(folder / "no_pair.json", json.dumps(without) + "\n")
+    if not pairs:
+        raise UsageError(
+            f"none of {len(samples)} samples gives a pair with train.dpo.rejected: "
+            f"{settings.rejected} and max_reward: {settings.max_reward}; raise max_reward or take "
+            "another source"
+        )
+    indices = order([""] * len(pairs), settings.steps, _per_step(args), {}, config.seed)
+    trainer = VideoDPOTrainer(
+        loaded,
+        args=args,
+        train_dataset=Dataset.from_list(pairs).select(indices),
+        processing_class=processor,
+        encoder=Encoder(processor, renderer),
+        share_prompts=settings.share_prompts,
+        peft_config=_lora(config),
+        callbacks=[_Follow(run / "metrics.jsonl", "dpo", "preferences", progress)],
+    )
+    _run(trainer, processor, folder, target)
 
 
 def _grpo(
     model: str,
-    rows: Dataset,
+    samples: Sequence[Sample],
     renderer: Renderer,
     run: Path,
+    target: Path,
     config: TrainConfig,
     progress: Progress,
 ) -> None:
@@ -187,14 +239,35 @@ def _grpo(
         loaded,
         reward_funcs=[_recorded(run / "completions.jsonl")],
         args=GRPOConfig(**arguments),
-        train_dataset=rows,
+        train_dataset=Dataset.from_list([row(sample) for sample in samples]),
         processing_class=processor,
         encoder=Encoder(processor, renderer),
+        peft_config=_lora(config),
         objective=objective,
         share_prompts=settings.share_prompts,
         callbacks=[_Follow(run / "metrics.jsonl", "grpo", "GRPO", progress)],
     )
-    _run(trainer, processor, folder, run / "model")
+    _run(trainer, processor, folder, target)
+
+
+_PHASES: dict[str, Callable[..., None]] = {"sft": _sft, "dpo": _dpo, "grpo": _grpo}
+
+
+def _per_step(args: Any) -> int:
+    """Rows for each optimizer step."""
+    return int(args.train_batch_size * args.gradient_accumulation_steps * args.world_size)
+
+
+def _lora(config: TrainConfig) -> LoraConfig | None:
+    settings = config.lora
+    if not settings.rank:
+        return None
+    return LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=settings.targets,
+    )
 
 
 def _shared(folder: Path, config: TrainConfig) -> dict[str, Any]:
@@ -221,10 +294,26 @@ def _run(trainer: Any, processor: Any, folder: Path, target: Path) -> None:
     trainer.train(resume_from_checkpoint=last)
     unfinished = target.with_name(target.name + ".tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
-    trainer.save_model(str(unfinished))
+    _save(trainer, folder, unfinished)
     processor.save_pretrained(str(unfinished))
     os.replace(unfinished, target)
     shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _save(trainer: Any, folder: Path, target: Path) -> None:
+    """Whole weights: adapters are put into the weights that they were trained on.
+
+    These are loaded anew, as the trainer's own may be spread over processes.
+    """
+    if not is_peft_model(trainer.model):
+        trainer.save_model(str(target))
+        return
+    adapter = str(folder / "adapter")
+    trainer.save_model(adapter)
+    if trainer.is_world_process_zero():
+        base, _ = load_model(trainer.model.get_base_model().config._name_or_path)
+        PeftModel.from_pretrained(base, adapter).merge_and_unload().save_pretrained(str(target))
+    trainer.accelerator.wait_for_everyone()
 
 
 def _recorded(path: Path) -> Callable[..., list[float]]:

@@ -66,6 +66,7 @@ def test_clips_of_a_static_video_look_the_same() -> None:
 
     assert texts(clips) == []
     assert texts([clips[0], clips[1], clips[0]]) == ["media items 1 and 3 look the same"]
+    assert texts([clips[0]] * 3) == ["media items 1, 2 and 3 look the same"]
 
 
 def test_identical_candidates_are_found_but_shown_frames_are_not_asked_about() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from kuleshov.dataset import load_samples, write
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.bench import MANIFEST, freeze, load, verify
 from kuleshov.evaluate.config import EvalConfig
-from kuleshov.evaluate.metrics import figures
+from kuleshov.evaluate.metrics import published_table
 from kuleshov.evaluate.runner import evaluate
 from kuleshov.recipe import load as load_recipe
 from kuleshov.recipe import packaged
@@ -144,6 +145,13 @@ def test_the_commands_freeze_a_set_and_print_its_metric(data: Path, tmp_path: Pa
     lines = [line.split() for line in output.splitlines()]
     assert ["small", "metric", "items", "value"] in lines
     assert ["jigsaw", "exact", "12", "0.000"] in lines
+    # A floor is of the same benchmark and has the same metric.
+    code, output = run("eval", "policy:majority", data, "-o", tmp_path / "floor")
+    assert code == 0 and environment(tmp_path / "floor")["bench"] == verify(data)
+    share = max(Counter(tuple(s.answer) for s in load_samples(data)).values()) / 12
+    assert ["jigsaw", "exact", "12", f"{share:.3f}"] in [
+        line.split() for line in output.splitlines()
+    ]
 
 
 def test_viubench_has_the_columns_of_the_published_table(short_clips: Path, tmp_path: Path) -> None:
@@ -159,7 +167,7 @@ def test_viubench_has_the_columns_of_the_published_table(short_clips: Path, tmp_
         changed = {"backend": "openai", "endpoint": stub.url, "conditions": ["full"]}
         config = load_recipe(recipe, "eval", EvalConfig, changed)
         results = evaluate("m", tmp_path / "set", tmp_path / "run", config)
-    table = figures(results, load_samples(tmp_path / "set"))
+    table = published_table(results, load_samples(tmp_path / "set"))
     grounding = ["channel_swap", "mirror", "rotate180", "shuffle", "zoom_out"]
     assert [row.name for row in table] == [
         *grounding,

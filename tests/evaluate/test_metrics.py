@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kuleshov.evaluate.metrics import METRICS, figures, metric_of, scores_of, shapes_exact
+from kuleshov.evaluate.metrics import METRICS, metric_of, published_table, scores_of, shapes_exact
 from kuleshov.evaluate.results import Result
 from kuleshov.sample import Json, MediaItem, Sample
 from kuleshov.tasks import TASKS, score
@@ -83,7 +83,7 @@ def test_a_table_is_of_unweighted_means_as_in_the_paper() -> None:
     samples, results = zip(*rows, strict=True)
     # count_easy 0.5 of 3, count_hard 0 of 1: counting (0.5 + 0) / 2, whatever their sizes. The
     # reward of arrow is 0.125. Overall (0.125 + 0.5 + 0 + 1) / 4 = 0.40625.
-    assert [tuple(figure) for figure in figures(results, samples)] == [
+    assert [tuple(column) for column in published_table(results, samples)] == [
         ("arrow", "reward", 0.125, 1),
         ("count_easy", "shapes_exact", 0.5, 3),
         ("count_hard", "shapes_exact", 0.0, 1),
@@ -91,5 +91,5 @@ def test_a_table_is_of_unweighted_means_as_in_the_paper() -> None:
         ("jig_easy", "exact", 1.0, 1),
         ("overall", "mean of subtypes", 0.40625, 6),
     ]
-    assert [f.value for f in figures(results, samples, "blind")] == [0.0]
-    assert figures([], samples) == []
+    assert [f.value for f in published_table(results, samples, "blind")] == [0.0]
+    assert published_table([], samples) == []

@@ -124,8 +124,19 @@ def test_the_table_shows_scores_floors_difference_and_failures(page: str) -> Non
     items, videos, _, _, blind, before, after, difference, interval, _, failed = cells
     assert (items, videos) == ("12", "12")
     assert (blind, before, after, difference) == ("0.750", "0.250", "0.750", "+0.500")
-    assert interval == "+0.500 to +0.500"
+    # 12 videos that all gain 0.5: see test_compare.py.
+    assert interval == "+0.136 to +0.621"
     assert failed == "100.0 %"
+
+
+def test_the_table_shows_floors_p_values_and_what_was_not_run(page: str) -> None:
+    row = page[page.index("<td>jigsaw</td>") :].split("</tr>")[0]
+    cells = [re.sub(r"<.*?>|\s+", " ", c).strip() for c in row.split("<td>")[14:]]
+    # All of 12 videos gained: 2 of 2^12; with anomaly, which did as well, twice that.
+    assert cells[:3] == ["0.00049", "0.00098", "not known"]
+    assert all(0 <= float(cell) <= 1 for cell in cells[3:5])
+    assert cells[5:] == ["not run", "not run", "not run"]
+    assert "1 training seed: the interval covers other videos" in page
 
 
 def test_the_gallery_shows_every_frame_with_both_times(page: str, data: Path) -> None:

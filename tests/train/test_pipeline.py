@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from transformers import AutoModelForImageTextToText
 
 from kuleshov.errors import UsageError
 from kuleshov.train import pipeline
-from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
+from kuleshov.train import sft as sft_module
+from kuleshov.train.config import DPOSettings, GRPOSettings, SFTSettings, TrainConfig
 from kuleshov.train.pipeline import load_model, train
 from kuleshov.train.sft import VideoCollator
 from tests.train.conftest import Setup
@@ -94,7 +96,7 @@ def test_the_cold_start_sees_the_tasks_of_the_curriculum_first(
             seen.extend(json.loads(row["sample"])["task"] for row in rows)
             return super().__call__(rows)
 
-    monkeypatch.setattr(pipeline, "VideoCollator", Recording)
+    monkeypatch.setattr(sft_module, "VideoCollator", Recording)
     sft = SFTSettings(steps=4, batch_size=4, curriculum={"jigsaw": 2})
     train(setup.data, str(setup.folder), tmp_path, replace(CONFIG, sft=sft))
     assert seen[:8] == ["jigsaw"] * 8
@@ -113,3 +115,32 @@ def test_a_model_that_cannot_be_loaded_says_so_in_one_line(tmp_path: Path) -> No
     with pytest.raises(UsageError, match=r"cannot be loaded: .*Give a Hugging Face name") as caught:
         load_model(str(tmp_path / "nothing"))
     assert "\n" not in str(caught.value)
+
+
+def test_pairs_come_between_the_cold_start_and_grpo(setup: Setup, tmp_path: Path) -> None:
+    config = replace(CONFIG, dpo=DPOSettings(steps=2, batch_size=2, learning_rate=1e-4))
+    train(setup.data, str(setup.folder), tmp_path, config)
+    metrics = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [m["phase"] for m in metrics] == ["sft"] * 2 + ["dpo"] * 2 + ["grpo"] * 2
+    # The reference is the cold-started model, which the policy still is at its first step.
+    assert metrics[2]["loss"] == pytest.approx(math.log(2), abs=1e-4)
+    AutoModelForImageTextToText.from_pretrained(tmp_path / "dpo" / "model")
+    assert json.loads((tmp_path / "dpo" / "no_pair.json").read_text()) == []
+
+
+def test_the_last_phase_with_steps_makes_the_model(setup: Setup, tmp_path: Path) -> None:
+    config = replace(CONFIG, grpo=replace(CONFIG.grpo, steps=0))
+    trained = train(setup.data, str(setup.folder), tmp_path, config)
+    assert trained == tmp_path / "model" and not (tmp_path / "sft" / "model").exists()
+    AutoModelForImageTextToText.from_pretrained(trained)
+
+
+def test_samples_that_give_no_pairs_are_refused(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "pair", lambda *args: None)
+    config = TrainConfig(dpo=DPOSettings(steps=1, max_reward=0.1))
+    with pytest.raises(UsageError, match=r"none of \d+ samples gives a pair .* max_reward: 0\.1"):
+        train(setup.data, str(setup.folder), tmp_path, config)
+    left_out = json.loads((tmp_path / "dpo" / "no_pair.json").read_text())
+    assert sorted(left_out) == sorted(sample.id for sample in setup.samples)
