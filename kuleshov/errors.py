@@ -5,6 +5,7 @@
     ├── WriteError            (OSError)       you: make room, or give another folder
     ├── HubError              (OSError)       you: log in, or push again when the hub is there
     ├── UnreadableVideoError  (OSError)       nobody: the file holds no video we can decode
+    ├── EndpointError         (RuntimeError)  whoever runs the endpoint: it gives no answers
     ├── MissingVideoError     (RuntimeError)  whoever wrote the trainer: the model is blind
     └── DivergenceError       (RuntimeError)  you: lower the learning rate, or change the samples
 
@@ -37,6 +38,10 @@ class HubError(KuleshovError, OSError):
 
 class UnreadableVideoError(KuleshovError, OSError):
     """A file holds no video that can be decoded, or not the frame that was asked for."""
+
+
+class EndpointError(KuleshovError, RuntimeError):
+    """A model or a judge behind an address gives no answer: no score, and the run stops."""
 
 
 class MissingVideoError(KuleshovError, RuntimeError):

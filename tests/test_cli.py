@@ -21,6 +21,7 @@ COMMANDS = [
     "train",
     "plan",
     "eval",
+    "freeze",
     "report",
     "demo",
     "doctor",

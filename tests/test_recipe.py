@@ -61,7 +61,10 @@ def test_a_missing_section_or_file_is_the_defaults(tmp_path: Path) -> None:
         ("train: {grpo: {group_size: 1}}", "group_size is 1; allowed: 2 or more"),
         ("train: {grpo: {micro_batch: 5}}", r"micro_batch is 5; it must divide .* = 64"),
         ("eval: {conditions: [blnd]}", "unknown condition 'blnd'; did you mean 'blind'"),
-        ("eval: {batch_size: 0}", "batch_size and max_completion_tokens must be 1 or more"),
+        (
+            "eval: {batch_size: 0}",
+            "batch_size, max_completion_tokens and repeats must be 1 or more",
+        ),
         ("eval: {temperature: -1}", r"temperature is -1\.0; allowed: 0 or more"),
         ("make: [1]", "section make is .*; allowed: a mapping of keys"),
         ("- 1", "a recipe has the sections"),

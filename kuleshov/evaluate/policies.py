@@ -18,7 +18,9 @@ from pathlib import Path
 
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError, unknown_name
+from kuleshov.evaluate.bench import verify
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import Result, append_results, load_results
 from kuleshov.floors import best_constant
 from kuleshov.randomness import rng_for
@@ -97,6 +99,7 @@ def _scored(sample: Sample, repeat: int, answer: Json) -> Result:
         score=reward.total,
         num_frames=0,
         num_tokens=0,
+        scores=scores_of(sample, reward),
     )
 
 
@@ -110,7 +113,8 @@ def evaluate_policy(name: str, data: Path, run: Path, config: EvalConfig) -> lis
         config: the settings; split, temperature and seed count.
 
     Raises:
-        UsageError: an unknown policy, no samples, or a run folder that holds another run.
+        UsageError: an unknown policy, no samples, a frozen set that has changed, or a run folder
+            that holds another run.
     """
     policy = name.removeprefix(PREFIX)
     samples = load_samples(data, config.split)
@@ -126,6 +130,7 @@ def evaluate_policy(name: str, data: Path, run: Path, config: EvalConfig) -> lis
         "temperature": config.temperature,
         "seed": config.seed,
         "max_completion_tokens": config.max_completion_tokens,
+        "bench": verify(data),
     }
     begin(run, record, config, started)
     done = {(r.sample, r.condition, r.repeat) for r in load_results(run)} if started else set()

@@ -74,7 +74,6 @@ def plan(
     make: MakeConfig,
     processes: int = 1,
     shard: bool = False,
-    freeze_vision: bool = False,
 ) -> Plan:
     """What GRPO by a recipe would do.
 
@@ -84,7 +83,6 @@ def plan(
         make: the `make` section, whose tasks say how long prompts are.
         processes: GPUs.
         shard: whether weights, gradients and optimizer are divided over them.
-        freeze_vision: whether the vision tower is trained by nobody.
 
     Raises:
         UsageError: a size that is not known, adapters that fit nothing, or a step that cannot be
@@ -104,7 +102,7 @@ def plan(
         micro_prompts=-(-batches.micro_batch // batches.group_size),
         shared=settings.share_prompts,
     )
-    shape = shape_of(trained(skeleton(model), train.lora, freeze_vision))
+    shape = shape_of(trained(skeleton(model), train.lora, train.freeze_vision))
     reference = settings.beta != 0 and not train.lora.rank
     memory = estimate(shape, load, reference, processes, shard)
     return Plan(model, shape, batches, load, memory, train.lora)

@@ -315,7 +315,7 @@ def test_the_recipe_of_a_paper_has_a_plan(name: str) -> None:
     assert rows["step"] == step and rows["vision tower"] == "trained"
     assert rows["model"].startswith(model)
     assert rows["GPU memory: in all"].endswith("GB, an estimate (docs/training.md)")
-    adapted = plan(model, replace(train, lora=SMALL_LORA), make, 8, freeze_vision=True)
+    adapted = plan(model, replace(train, lora=SMALL_LORA, freeze_vision=True), make, 8)
     assert dict(adapted.rows())["vision tower"] == "frozen"
     assert adapted.memory.reference == 0 and adapted.memory.optimizer < 1e9
 
