@@ -385,8 +385,8 @@ def freeze(
     from kuleshov.evaluate.bench import MANIFEST
     from kuleshov.evaluate.bench import freeze as run
 
-    with _bars() as progress:
-        findings = audit(data, samples, progress=progress)
+    with live(err) as shown:
+        findings = audit(data, samples, progress=shown.progress)
     run(data, name or data.resolve().name, findings)
     _audited([str(error) for error in findings.errors])
     out.print(str(data / MANIFEST), soft_wrap=True)
