@@ -19,6 +19,9 @@ from kuleshov.read import find
 from kuleshov.sample import Video
 
 REAL = os.environ.get("KULESHOV_TEST_VIDEOS")
+# Threads of models as small as those of the tests wait for each other most of the time. Said
+# before torch is loaded, and to the processes that are started too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

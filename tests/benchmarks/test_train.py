@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,6 @@ TASKS: dict[str, dict[str, Any]] = {
     "anomaly": {"num_frames": 20, "min_frames": 20, "min_pixels": 56**2, "max_pixels": 56**2},
     "jigsaw": {"num_clips": 3, "num_frames": 12, "min_pixels": 56**2, "max_pixels": 56**2},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

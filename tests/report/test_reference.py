@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-
-import pytest
-import torch
 
 from kuleshov.report.reference import (
     SECTIONS,
@@ -19,14 +15,6 @@ from kuleshov.report.reference import (
 )
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_the_page_of_keys_is_current() -> None:

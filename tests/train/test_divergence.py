@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,14 +21,6 @@ from tests.train.conftest import Setup
 from tests.train.test_grpo import trainer as grpo
 
 pytestmark = pytest.mark.parametrize("setup", ["qwen2_5_vl"], indirect=True)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 SHARED: dict[str, Any] = {

@@ -3,7 +3,6 @@ from __future__ import annotations
 import inspect
 import math
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,6 @@ from tests.train.test_sft import flat, kinds
 
 BETA = 0.1
 LORA = LoraConfig(r=4, target_modules=r".*language_model\..*_proj", init_lora_weights=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads of so small a model wait for each other most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def pairs(samples: list[Sample]) -> list[dict[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,15 +32,6 @@ CONFIG = TrainConfig(
     dpo=DPOSettings(steps=2, batch_size=2, learning_rate=1e-2),
     grpo=GRPOSettings(steps=1, prompts_per_step=2, group_size=2, max_completion_tokens=6, beta=0.1),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads of so small a model wait for each other most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def load(folder: Path) -> Any:

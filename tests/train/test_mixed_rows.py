@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,6 @@ from kuleshov.train.rollout import generate
 from tests.train.conftest import Setup
 from tests.train.test_grpo import arguments, direct_logps
 from tests.train.test_objectives_train import by_content
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def mixed(varied: Setup) -> list[Sample]:

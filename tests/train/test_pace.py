@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 from transformers import TrainerCallback
 from transformers.integrations import integration_utils
@@ -31,14 +30,6 @@ CONFIG = TrainConfig(
         extra={"num_iterations": 2},
     ),
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Clock:

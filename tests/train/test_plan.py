@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -34,14 +33,6 @@ from kuleshov.train.sizes import PUBLISHED, config_of, skeleton
 QWEN3, QWEN2_5 = "Qwen/Qwen3-VL-8B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct"
 SMALLEST = "Qwen/Qwen2.5-VL-3B-Instruct"
 SMALL_LORA = LoRASettings(rank=16, targets=r".*language_model\..*\.[qv]_proj")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize(

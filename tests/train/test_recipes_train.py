@@ -8,12 +8,10 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file
 from accelerate.utils import DistributedType
@@ -45,14 +43,6 @@ def recipes() -> list[Path]:
         if section and not own:
             found.setdefault(json.dumps(section, sort_keys=True), path)
     return list(found.values())
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def small_set(path: Path, clips: Path, out: Path) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import inspect
 import pickle
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,6 @@ from kuleshov.train.encode import batch
 from kuleshov.train.grpo import row
 from kuleshov.train.sft import VideoCollator, VideoSFTTrainer, block_output
 from tests.train.conftest import Setup
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads of so small a model wait for each other most of the time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def kinds(samples: list[Sample]) -> list[Sample]:

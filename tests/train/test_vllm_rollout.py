@@ -41,14 +41,6 @@ def setup(setup: Setup) -> Setup:
     return setup
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def as_vllm_expands(processor: Any, prompt: dict[str, Any]) -> list[int]:
     """What vLLM documents to do with a `TokensPrompt`, checked and done with the processor.
 
