@@ -21,7 +21,7 @@ from kuleshov.errors import UsageError
 from kuleshov.media import Renderer
 from kuleshov.recipe import load, packaged
 from kuleshov.sample import Sample
-from kuleshov.train import pipeline, tiny
+from kuleshov.train import follow, pipeline, tiny
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.encode import Encoder
 from kuleshov.train.grpo import VideoGRPOTrainer, row
@@ -66,7 +66,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_a_recipe_trains(
     one: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(pipeline, "pretext_reward", by_content)
+    monkeypatch.setattr(follow, "pretext_reward", by_content)
     config = recipe(name)
     if name == "dapo":  # all of the noise is cut, and what is cut is not trained on
         options = {"mask_truncated_completions": False}

@@ -12,10 +12,11 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from kuleshov.errors import UsageError
-from kuleshov.train import pipeline
+from kuleshov.train import job, phases, pipeline
 from kuleshov.train import sft as sft_module
 from kuleshov.train.config import DPOSettings, GRPOSettings, SFTSettings, TrainConfig
-from kuleshov.train.pipeline import load_model, train
+from kuleshov.train.model import load_model
+from kuleshov.train.pipeline import train
 from kuleshov.train.sft import VideoCollator
 from tests.train.conftest import Setup
 
@@ -139,7 +140,7 @@ def test_the_last_phase_with_steps_makes_the_model(setup: Setup, tmp_path: Path)
 def test_samples_that_give_no_pairs_are_refused(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "pair", lambda *args: None)
+    monkeypatch.setattr(phases, "pair", lambda *args: None)
     config = TrainConfig(dpo=DPOSettings(steps=1, max_reward=0.1))
     with pytest.raises(UsageError, match=r"none of \d+ samples gives a pair .* max_reward: 0\.1"):
         train(setup.data, str(setup.folder), tmp_path, config)
@@ -151,7 +152,8 @@ def test_batches_that_cannot_be_split_over_the_processes_are_refused(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     three = SimpleNamespace(num_processes=3, is_main_process=True, wait_for_everyone=lambda: None)
-    monkeypatch.setattr(pipeline, "PartialState", lambda: three)
+    for module in (job, pipeline):
+        monkeypatch.setattr(module, "PartialState", lambda: three)
     message = r"train\.sft\.batch_size is 4; with 3 processes it must be a multiple of 3"
     with pytest.raises(UsageError, match=message):
         train(setup.data, str(setup.folder), tmp_path / "a", CONFIG)

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
+from kuleshov.train import follow as logs
 from kuleshov.train import pipeline
 from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
 from kuleshov.train.resume import last_whole, rewind
@@ -51,7 +52,7 @@ def die(*args: Any, **kwargs: Any) -> None:
 def work(data: Path, model: Path, run: Path, kill: str) -> None:
     """Train, and die where it is said."""
     torch.set_num_threads(1)
-    vars(pipeline)["pretext_reward"] = by_content
+    vars(logs)["pretext_reward"] = by_content
     optimizer, saved = Trainer._save_optimizer_and_scheduler, Trainer.save_model
 
     def save(trainer: Any, folder: str) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from kuleshov.randomness import rng_for
-from kuleshov.train import pipeline
+from kuleshov.train import follow as logs
+from kuleshov.train import phases, pipeline
 from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
 from kuleshov.train.encode import vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer
@@ -89,10 +90,10 @@ class Given(VideoGRPOTrainer):
 def work(data: Path, model: Path, out: Path, names: list[str]) -> None:
     """Do these runs, each in a folder of its name; "killed" is "whole" that dies in step 5."""
     torch.set_num_threads(1)
-    vars(pipeline)["pretext_reward"] = by_content
+    vars(logs)["pretext_reward"] = by_content
     for name in names:
         sampled = name not in GIVEN
-        vars(pipeline)["VideoGRPOTrainer"] = VideoGRPOTrainer if sampled else Given
+        vars(phases)["VideoGRPOTrainer"] = VideoGRPOTrainer if sampled else Given
 
         def follow(what: str, done: int, total: int, name: str = name) -> None:
             if name == "killed" and done == 5:

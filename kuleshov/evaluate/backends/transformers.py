@@ -13,7 +13,7 @@ from kuleshov.randomness import digest
 from kuleshov.sample import IMAGE
 from kuleshov.train.encode import Encoded, Encoder, batch, messages, metadata, vision_tokens
 from kuleshov.train.guard import guard
-from kuleshov.train.pipeline import load_model
+from kuleshov.train.model import load_model
 
 
 @final

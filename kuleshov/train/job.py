@@ -1,0 +1,151 @@
+"""One phase of a training run: what it starts from, where it writes, how it is carried out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import is_peft_model
+from peft import PeftModel
+from transformers import PrinterCallback
+
+from kuleshov.errors import UsageError
+from kuleshov.media import Renderer
+from kuleshov.progress import Figures, Progress
+from kuleshov.sample import Sample
+from kuleshov.train.config import TrainConfig
+from kuleshov.train.divergence import Divergence
+from kuleshov.train.follow import Follow
+from kuleshov.train.model import load_model
+from kuleshov.train.resume import (
+    Checkpoints,
+    RenamedWeights,
+    last_whole,
+    rewind,
+    steps_done,
+    tokens_seen,
+)
+from kuleshov.train.tower import freeze
+
+
+@final
+@dataclass(frozen=True)
+class Job:
+    """One phase of a run.
+
+    Args:
+        name: of the phase, a key of `phases.PHASES`.
+        model: name or path of the one that it starts from.
+        samples: those of the train split.
+        renderer: of their media.
+        run: the run folder.
+        target: where the model goes, whole or not at all.
+        config: the settings of all phases.
+        progress: told of every step.
+        figures: told of what is logged.
+    """
+
+    name: str
+    model: str
+    samples: Sequence[Sample]
+    renderer: Renderer
+    run: Path
+    target: Path
+    config: TrainConfig
+    progress: Progress
+    figures: Figures
+
+    @property
+    def folder(self) -> Path:
+        """What belongs to this phase alone."""
+        return self.run / self.name
+
+    def load(self) -> tuple[Any, Any]:
+        """(model, processor) as training starts from them."""
+        loaded, processor = load_model(self.model)
+        if self.config.freeze_vision:
+            freeze(loaded)
+        return loaded, processor
+
+    def follow(self, what: str) -> Follow:
+        """Writes down what the trainer logs; `what` is how people call the phase."""
+        return Follow(self.run / "metrics.jsonl", self.name, what, self.progress, self.figures)
+
+    def arguments(self) -> dict[str, Any]:
+        """What the trainers of all phases are given."""
+        return {
+            "output_dir": str(self.folder / "checkpoints"),
+            "seed": self.config.seed,
+            "save_steps": self.config.checkpoint_steps,
+            "logging_steps": 1,
+            "bf16": torch.cuda.is_available(),
+            "activation_checkpointing": torch.cuda.is_available(),
+            # Rows without video or image leave the vision tower out, perhaps in one process only.
+            "ddp_find_unused_parameters": True,
+            "dataloader_pin_memory": torch.cuda.is_available(),
+            "remove_unused_columns": False,
+            "report_to": list(self.config.report_to),
+            "disable_tqdm": True,
+        }
+
+    def carry_out(self, trainer: Any, processor: Any) -> None:
+        """Train, going on from a checkpoint if there is one, and put the model where it belongs."""
+        trainer.remove_callback(PrinterCallback)  # Follow tells, and keeps what it tells
+        trainer.add_callback(Divergence(self.config.divergence))
+        trainer.remove_callback(RenamedWeights)  # some trainers have it
+        trainer.add_callback(RenamedWeights())
+        trainer.add_callback(Checkpoints())
+        here = PartialState()
+        checkpoints = self.folder / "checkpoints"
+        last = last_whole(checkpoints)
+        trainer._total_train_tokens = tokens_seen(last) if last else 0
+        if here.is_main_process:
+            rewind(self.run, self.name, steps_done(last) if last else 0)
+        trainer.train(resume_from_checkpoint=last and str(last))
+        unfinished = self.target.with_name(self.target.name + ".tmp")
+        if here.is_main_process:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        here.wait_for_everyone()
+        _save(trainer, self.folder, unfinished)
+        here.wait_for_everyone()
+        if here.is_main_process:
+            processor.save_pretrained(str(unfinished))
+            os.replace(unfinished, self.target)
+            for checkpoint in checkpoints.glob(
+                "checkpoint-*"
+            ):  # TensorBoard's files stay beside them
+                shutil.rmtree(checkpoint, ignore_errors=True)
+        here.wait_for_everyone()
+
+
+def share(total: int, what: str) -> int:
+    """What falls to each process, of a number that is for all of them."""
+    processes = PartialState().num_processes
+    if total % processes:
+        raise UsageError(
+            f"{what} is {total}; with {processes} processes it must be a multiple of {processes}"
+        )
+    share: int = total // processes
+    return share
+
+
+def _save(trainer: Any, folder: Path, target: Path) -> None:
+    """Whole weights: adapters are put into the weights that they were trained on.
+
+    These are loaded anew, as the trainer's own may be spread over processes.
+    """
+    if not is_peft_model(trainer.model):
+        trainer.save_model(str(target))
+        return
+    adapter = str(folder / "adapter")
+    trainer.save_model(adapter)
+    if trainer.is_world_process_zero():
+        base, _ = load_model(trainer.model.get_base_model().config._name_or_path)
+        PeftModel.from_pretrained(base, adapter).merge_and_unload().save_pretrained(str(target))
+    trainer.accelerator.wait_for_everyone()
