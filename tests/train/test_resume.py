@@ -76,6 +76,10 @@ def work(data: Path, model: Path, run: Path, kill: str) -> None:
     pipeline.train(data, str(model), run, CONFIG, follow)
 
 
+TIMED = ("step_time", "waiting", "tokens_per_second")
+"""What no two runs have in common."""
+
+
 def exit_code(*args: Any) -> int | None:
     """Of `work` in a process of its own, forked from one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
@@ -100,14 +104,13 @@ def test_a_run_killed_again_and_again_ends_as_one_that_is_not(
         assert exit_code(varied.data, varied.folder, killed, kill) == -signal.SIGKILL, kill
     for run in (whole, killed):
         assert exit_code(varied.data, varied.folder, run, "never") == 0
-    timed = ("step_time",)
-    wanted = lines(whole / "metrics.jsonl", *timed)
+    wanted = lines(whole / "metrics.jsonl", *TIMED)
     assert [(m["phase"], m["step"]) for m in wanted] == [
         *(("sft", step + 1) for step in range(5)),
         *(("grpo", step + 1) for step in range(9)),
     ]
     assert any(metric["grad_norm"] > 0 for metric in wanted if metric["phase"] == "grpo")
-    assert lines(killed / "metrics.jsonl", *timed) == wanted
+    assert lines(killed / "metrics.jsonl", *TIMED) == wanted
     rollouts = lines(whole / "completions.jsonl")
     assert [rollout["step"] for rollout in rollouts] == [0] * 12 + [4] * 12 + [8] * 12
     assert lines(killed / "completions.jsonl") == rollouts

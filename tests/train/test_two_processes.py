@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.train.conftest import Setup
-from tests.train.test_resume import lines
+from tests.train.test_resume import TIMED, lines
 from tests.train.two_processes import GIVEN, work
 
 pytestmark = [
@@ -103,7 +103,7 @@ def test_two_processes_train_as_one(varied: Setup, two: Path, tmp_path: Path) ->
         for metric, want in zip(found, wanted, strict=True):
             assert metric.keys() == want.keys()
             assert metric["phase"] == want["phase"]
-            other = ("phase", "step_time", "clip_ratio")
+            other = ("phase", "clip_ratio", *TIMED)
             same = [key for key in want if not key.startswith(other)]
             if name == "split":  # these are means of means over other micro-batches
                 same = [key for key in same if key not in ("entropy", "kl")]
@@ -117,8 +117,7 @@ def test_two_processes_train_as_one(varied: Setup, two: Path, tmp_path: Path) ->
 
 def test_two_killed_processes_go_on_bit_by_bit(two: Path) -> None:
     whole, killed = two / "whole", two / "killed"
-    timed = ("step_time",)
-    assert lines(killed / "metrics.jsonl", *timed) == lines(whole / "metrics.jsonl", *timed)
+    assert lines(killed / "metrics.jsonl", *TIMED) == lines(whole / "metrics.jsonl", *TIMED)
     rollouts = lines(whole / "completions.jsonl")
     assert [rollout["step"] for rollout in rollouts] == [0] * 16 + [4] * 16
     assert len({rollout["completion"] for rollout in rollouts}) > 16
