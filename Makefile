@@ -14,7 +14,7 @@ demo: $(READY) ## run the whole way on small settings; VIDEOS=folder for your ow
 	$(BIN)/kuleshov demo $(if $(VIDEOS),"$(VIDEOS)")
 
 test: $(READY) ## run all tests; KULESHOV_TEST_VIDEOS=folder for those on real clips too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(READY) ## lint and type-check
 	$(BIN)/ruff check .
