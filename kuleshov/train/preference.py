@@ -85,5 +85,5 @@ def _acts(item: MediaItem) -> bool:
     """Whether a control has changed what an item shows: a still has no order to lose."""
     edit = item.edits[-1]
     if edit["edit"] == "reorder":
-        return bool(edit["order"] != sorted(edit["order"]))
+        return bool(edit["order"] != list(range(len(edit["order"]))))
     return edit["edit"] != "hold" or len(item.frames) > 1

@@ -201,17 +201,19 @@ def test_micro_batches_give_the_step_of_one_batch(setup: Setup, tmp_path: Path) 
 
 @pytest.mark.parametrize("share", [True, False], ids=["shared", "apart"])
 def test_a_batch_without_its_videos_is_refused(setup: Setup, tmp_path: Path, share: bool) -> None:
+    pixels = setup.pixels("video")
+
     class Blind(PairCollator):
         def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
             inputs = super().__call__(rows)
             for group in inputs.get("groups", []):
-                group.prompt.videos.pop("pixel_values_videos", None)
-            return {key: value for key, value in inputs.items() if key != "pixel_values_videos"}
+                group.prompt.videos.pop(pixels, None)
+            return {key: value for key, value in inputs.items() if key != pixels}
 
     train = trainer(
         setup, tmp_path, pairs(setup.samples)[:2], data_collator=Blind(setup.encoder, share)
     )
-    with pytest.raises(MissingVideoError, match="video tokens, but features for 0"):
+    with pytest.raises(MissingVideoError, match=r"(video|image) tokens, but features for 0"):
         train.train()
 
 

@@ -174,11 +174,11 @@ def test_a_batch_without_its_videos_is_refused(setup: Setup, tmp_path: Path) -> 
     class Blind(VideoCollator):
         def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
             inputs = super().__call__(rows)
-            return {k: v for k, v in inputs.items() if "videos" not in k and "grid" not in k}
+            return {k: v for k, v in inputs.items() if "pixel" not in k and "grid" not in k}
 
     train = trainer(setup, tmp_path, setup.samples[:2])
     train.data_collator = Blind(setup.encoder)
-    with pytest.raises(MissingVideoError, match="video tokens, but features for 0"):
+    with pytest.raises(MissingVideoError, match=r"(video|image) tokens, but features for 0"):
         train.train()
 
 

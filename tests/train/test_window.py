@@ -72,7 +72,7 @@ def test_rollouts_are_kept_without_pixels_and_only_while_they_are_needed(
         before = trainer(_step=step, encoder=None)
         before._buffered_inputs = buffered
         KeepWindow(before).on_save(args, state, None)
-        assert file.stat().st_size < 30_000 < prompts[0].videos["pixel_values_videos"].nbytes
+        assert file.stat().st_size < 30_000 < prompts[0].videos[setup.pixels("video")].nbytes
         after = trainer(_step=0, encoder=setup.encoder)
         KeepWindow(after).on_train_begin(args, state, None)
         assert after._step == step and (after._buffered_inputs is not None) == kept
