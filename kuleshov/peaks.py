@@ -5,8 +5,9 @@
                                                      against their single neighbour
 
 The paper says "local maxima, with boundary conditions handled appropriately" and no more. Taken as
-it stands, every third frame of a noisy curve is one: smoothing, prominence and a largest number
-are ours, and so is what a plateau counts as. `Peaks.paper()` has none of them.
+it stands, every third frame of a noisy curve is one, and of an event that is seen in several frames
+all but one stay: smoothing, prominence, width and a largest number are ours, and so is what a
+plateau counts as. `Peaks.paper()` has none of them.
 """
 
 from __future__ import annotations
@@ -37,21 +38,25 @@ class Peaks:
         prominence: by how much a maximum stands out, as a share of the range of the curve, in
             [0, 1]: its height above the higher of the two lowest points that part it from
             something higher, or from the ends.
-        most: at most so many, the highest first and of equal ones the earlier; None for all.
+        width: the frames around a maximum that are less than this share of its prominence below
+            it are key frames too, in [0, 1]; 0 for none but the maximum.
+        most: at most so many maxima, the highest first and of equal ones the earlier; None for all.
         plateau: equal neighbours with lower ones on both sides are a maximum at their "first"
             frame, at "none" (the strict inequalities of eq. 2) or at "all" of them.
     """
 
     smoothing: int = 3
     prominence: float = 0.2
+    width: float = 0.5
     most: int | None = None
     plateau: Plateau = "first"
 
     def __post_init__(self) -> None:
         if self.smoothing < 1 or self.smoothing % 2 == 0:
             raise UsageError(f"peaks: smoothing is {self.smoothing}; allowed: odd numbers from 1")
-        if not 0 <= self.prominence <= 1:
-            raise UsageError(f"peaks: prominence is {self.prominence}; allowed: 0 to 1")
+        for knob, value in (("prominence", self.prominence), ("width", self.width)):
+            if not 0 <= value <= 1:
+                raise UsageError(f"peaks: {knob} is {value}; allowed: 0 to 1")
         if self.most is not None and self.most < 1:
             raise UsageError(f"peaks: most is {self.most}; allowed: 1 or more, or null for all")
         if self.plateau not in ("first", "none", "all"):
@@ -60,18 +65,21 @@ class Peaks:
     @classmethod
     def paper(cls) -> Self:
         """Eq. (2) to the letter: every strict local maximum."""
-        return cls(smoothing=1, prominence=0.0, plateau="none")
+        return cls(smoothing=1, prominence=0.0, width=0.0, plateau="none")
 
     def __call__(self, curve: Sequence[float] | Curve) -> list[int]:
-        """Frames of the maxima, in order. A flat curve has none."""
+        """The key frames, in order. A flat curve has none."""
         smooth = smoothed(np.asarray(curve, np.float64), self.smoothing)
         least = self.prominence * np.ptp(smooth) if len(smooth) else 0.0
         found = [run for run in maxima(smooth) if prominence(smooth, run) >= least]
         if self.plateau == "none":
             found = [(start, stop) for start, stop in found if stop - start == 1]
         found = sorted(found, key=lambda run: (-smooth[run[0]], run))[: self.most]
-        width = None if self.plateau == "all" else 1
-        return sorted(t for start, stop in found for t in range(start, stop)[:width])
+        if self.width:
+            found = [wide(smooth, run, self.width) for run in found]
+        elif self.plateau != "all":
+            found = [(start, start + 1) for start, _ in found]
+        return sorted({t for start, stop in found for t in range(start, stop)})
 
 
 def smoothed(curve: Curve, window: int) -> Curve:
@@ -120,3 +128,18 @@ def prominence(curve: Curve, run: tuple[int, int]) -> float:
     right = min((t for t in higher if t >= stop), default=len(curve))
     sides = [curve[left:start], curve[stop:right]]
     return float(height - max(side.min() for side in sides if len(side)))
+
+
+def wide(curve: Curve, run: tuple[int, int], share: float) -> tuple[int, int]:
+    """A maximum with what is beside it and above `share` of its prominence below its height.
+
+    >>> wide(np.array([0.0, 3.0, 4.0, 2.0, 1.0]), (2, 3), 0.5)
+    (1, 3)
+    """
+    start, stop = run
+    level = curve[start] - share * prominence(curve, run)
+    while start > 0 and curve[start - 1] > level:
+        start -= 1
+    while stop < len(curve) and curve[stop] > level:
+        stop += 1
+    return start, stop

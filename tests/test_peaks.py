@@ -24,12 +24,12 @@ def test_the_paper_takes_every_strict_local_maximum_and_the_ends() -> None:
     ("plateau", "keys"), [("first", [1, 5]), ("none", [5]), ("all", [1, 2, 3, 5])]
 )
 def test_a_plateau_counts_by_its_rule(plateau: str, keys: list[int]) -> None:
-    peaks = Peaks(smoothing=1, prominence=0, plateau=plateau)  # type: ignore[arg-type]
+    peaks = Peaks(smoothing=1, prominence=0, width=0, plateau=plateau)  # type: ignore[arg-type]
     assert peaks([0, 1, 1, 1, 0, 2, 0]) == keys
 
 
 def test_a_step_on_the_way_up_is_no_maximum() -> None:
-    assert Peaks(smoothing=1, prominence=0)([0, 1, 1, 2, 0]) == [3]
+    assert Peaks(smoothing=1, prominence=0, width=0)([0, 1, 1, 2, 0]) == [3]
 
 
 @pytest.mark.parametrize("curve", [[], [1.0], [2.0, 2.0, 2.0]])
@@ -50,12 +50,12 @@ def test_small_maxima_go_by_their_prominence() -> None:
     # Range 10. Over the higher of the two lowest points beside them: 10 - 1 at 1, 4 - 3 at 3,
     # 7 - 3 at 5. The last one, at an end, has one side: 2 - 1.
     curve = [0, 10, 3, 4, 3, 7, 1, 2]
-    kept = [Peaks(smoothing=1, prominence=p)(curve) for p in (0, 0.1, 0.2, 0.5, 0.9, 1)]
+    kept = [Peaks(smoothing=1, prominence=p, width=0)(curve) for p in (0, 0.1, 0.2, 0.5, 0.9, 1)]
     assert kept == [[1, 3, 5, 7], [1, 3, 5, 7], [1, 5], [1], [1], []]
 
 
 def test_of_too_many_the_highest_are_kept_and_of_equal_ones_the_earlier() -> None:
-    peaks = Peaks(smoothing=1, prominence=0, most=2)
+    peaks = Peaks(smoothing=1, prominence=0, width=0, most=2)
     assert peaks([0, 1, 0, 3, 0, 1, 0]) == [1, 3]
 
 
@@ -63,7 +63,15 @@ def test_a_noisy_curve_has_a_strict_maximum_at_every_third_frame() -> None:
     # Of three values that are drawn alike, each is the largest as often: 998/3 and the two ends.
     curve = np.random.default_rng(0).normal(size=1000)
     assert 300 < len(STRICT(curve)) < 367
-    assert len(Peaks(smoothing=5, prominence=0.5)(curve)) < 60
+    assert len(Peaks(smoothing=5, prominence=0.5, width=0)(curve)) < 60
+
+
+def test_a_wide_maximum_takes_along_what_is_beside_it() -> None:
+    # 10 stands out by 10: half of it above 5. 9 is parted by 2 from what is higher, so it stands
+    # out by 7: above 5.5. At the full width 10 takes all above 0.
+    curve = [0, 7, 10, 6, 2, 9, 5, 0]
+    assert Peaks(smoothing=1, prominence=0, width=0.5)(curve) == [1, 2, 3, 5]
+    assert Peaks(smoothing=1, prominence=0, width=1)(curve) == [1, 2, 3, 4, 5, 6]
 
 
 @given(curves)
@@ -93,6 +101,7 @@ def test_strict_maxima_are_never_neighbours(values: list[float]) -> None:
     [
         ("smoothing", 2, "odd numbers from 1"),
         ("prominence", 1.5, "0 to 1"),
+        ("width", -0.1, "0 to 1"),
         ("most", 0, "1 or more"),
         ("plateau", "last", "first, none, all"),
     ],
