@@ -60,7 +60,8 @@ class Pairing:
         keys: where key frames come from, in `KEYS`.
         random: take as many frames of each media item at random instead (the paper's ablation A).
         peaks: which peaks of a curve count.
-        first: what a key frame shows that has nothing before it.
+        first: what a key frame shows that has nothing before it; None for "following" by
+            "evidence", of which nothing is to be left, and "itself" by the others.
         model: embeds frames and keywords, for "relevance" (the paper: BLIP-2 for frames and
             BERT for keywords, which are in no common space; here both are of one model).
         embedder: of frames, for "change" and "novelty".
@@ -70,7 +71,7 @@ class Pairing:
     keys: str = "evidence"
     random: bool = False
     peaks: Peaks = field(default_factory=Peaks)
-    first: First = "following"
+    first: First | None = None
     model: str = BLIP2
     embedder: str = "thumbnail"
     seed: int = 0
@@ -78,13 +79,17 @@ class Pairing:
     def __post_init__(self) -> None:
         if self.keys not in KEYS:
             raise unknown_name("source of key frames", self.keys, KEYS)
-        if self.first not in ("itself", "following"):
+        if self.first not in (None, "itself", "following"):
             raise UsageError(f"pairs: first is {self.first!r}; allowed: itself, following")
 
     @classmethod
     def paper(cls) -> Self:
         """Every strict local maximum of the similarity to the keywords."""
         return cls(keys="relevance", peaks=Peaks.paper(), first="itself")
+
+    def takes(self, sample: Sample) -> bool:
+        """Whether it is for this sample: relevance is for captions and questions alone."""
+        return self.keys != "relevance" or sample.task == Labelled.name
 
     def __call__(
         self, sample: Sample, root: Path | Remote | str, keywords: Keywords = extracted
@@ -113,7 +118,7 @@ class Pairing:
                 return None if found is None else Paired(found)
         else:
             if self.keys == "relevance":
-                if sample.task != Labelled.name:
+                if not self.takes(sample):
                     raise UsageError(
                         f"key frames by relevance need a caption or question, and {sample.task} "
                         "has none; take evidence, change, motion or novelty"
@@ -125,7 +130,8 @@ class Pairing:
             places = [(i, t) for i, curve in enumerate(curves) for t in self.peaks(curve)]
         if self.random:
             places = self._at_random(sample, places)
-        found = pair(sample, places, self.first)
+        first: First = self.first or ("following" if self.keys == "evidence" else "itself")
+        found = pair(sample, places, first)
         return None if found is None else Paired(found, curves, words)
 
     def _curves(
