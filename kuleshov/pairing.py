@@ -25,6 +25,7 @@ from kuleshov.peaks import Curve, Peaks
 from kuleshov.randomness import rng_for
 from kuleshov.salience import change, motion, novelty, relevance, seen
 from kuleshov.sample import Sample
+from kuleshov.sparse import sparse_sample
 from kuleshov.tasks.labelled import Labelled, text_of
 
 KEYS = ("change", "evidence", "motion", "novelty", "relevance")
@@ -65,6 +66,9 @@ class Pairing:
         model: embeds frames and keywords, for "relevance" (the paper: BLIP-2 for frames and
             BERT for keywords, which are in no common space; here both are of one model).
         embedder: of frames, for "change" and "novelty".
+        share: of key frames, down to which frames are added where nothing happens (the paper: 0.05
+            for MM-AU); None to add none. For captions and questions alone.
+        fps: of the added frames.
         seed: of random frames.
     """
 
@@ -74,6 +78,8 @@ class Pairing:
     first: First | None = None
     model: str = BLIP2
     embedder: str = "thumbnail"
+    share: float | None = None
+    fps: float = 8.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -105,8 +111,8 @@ class Pairing:
             keywords: finds them, for "relevance".
 
         Raises:
-            UsageError: "relevance" of a sample that no text describes, or a model that cannot be
-                used.
+            UsageError: "relevance" of a sample that no text describes, a model that cannot be
+                used, or `share` of a sample with edits.
         """
         curves: tuple[Curve, ...] = ()
         words: tuple[str, ...] = ()
@@ -130,6 +136,9 @@ class Pairing:
             places = [(i, t) for i, curve in enumerate(curves) for t in self.peaks(curve)]
         if self.random:
             places = self._at_random(sample, places)
+        if self.share is not None:
+            sample, places = sparse_sample(sample, places, self.share, self.fps)
+            curves = ()  # they are of the frames before
         first: First = self.first or ("following" if self.keys == "evidence" else "itself")
         found = pair(sample, places, first)
         return None if found is None else Paired(found, curves, words)

@@ -17,7 +17,7 @@ from math import ceil
 from typing import NamedTuple
 
 from kuleshov.errors import UsageError
-from kuleshov.sample import Frame, MediaItem
+from kuleshov.sample import Frame, MediaItem, Sample
 
 
 class Sparse(NamedTuple):
@@ -74,6 +74,31 @@ def sparsified(
     moments = {frames[t] for t in keys}
     where = [t for t, frame in enumerate(together) if frame in moments]
     return Sparse(replace(item, frames=tuple(together)), where, len(where) / len(together))
+
+
+def sparse_sample(
+    sample: Sample, keys: Iterable[tuple[int, int]], share: float = 0.05, fps: float = 8.0
+) -> tuple[Sample, list[tuple[int, int]]]:
+    """A sample whose media items with key frames have more frames, and where the keys are then.
+
+    Args:
+        sample: whose answer does not depend on how many frames there are: a caption or question.
+        keys: (media item, index) of its key frames.
+        share: see `sparsified`.
+        fps: see `sparsified`.
+
+    Raises:
+        UsageError: see `sparsified`.
+    """
+    media, places = list(sample.media), []
+    wanted: dict[int, list[int]] = {}
+    for item, index in keys:
+        wanted.setdefault(item, []).append(index)
+    for item, indices in sorted(wanted.items()):
+        found = sparsified(media[item], indices, share, fps)
+        media[item] = found.item
+        places += [(item, index) for index in found.keys]
+    return replace(sample, media=tuple(media)), places
 
 
 def between(before: Frame, after: Frame, seconds: float) -> Frame:

@@ -63,6 +63,26 @@ def test_where_a_flash_begins_and_ends_is_a_peak(flash: tuple[Path, Video], keys
     assert found.pair.absent == ((0, FLASH.start), (0, FLASH.stop))
 
 
+def test_a_key_event_is_made_rare_in_both_videos(flash: tuple[Path, Video]) -> None:
+    folder, video = flash
+    task = Labelled(num_frames=12)  # 3 fps: the flash of a quarter of a second is in one of them
+    sample = task.ask(video, "What happens?", "It flashes.")
+    assert isinstance(sample, Sample)
+    pairing = Pairing(keys="novelty", peaks=Peaks(smoothing=1, width=0), share=0.05)
+    found = pairing(sample, folder)
+    assert found is not None
+    full, other = found.pair.full.media[0].frames, found.pair.degraded.media[0].frames
+    assert len(full) == 20 and full == other and len(found.pair.absent) == 1
+    (before,), (after,) = (render(s, folder) for s in (found.pair.full, found.pair.degraded))
+    assert [before.mean(axis=(1, 2, 3)).argmax()] == [t for _, t in found.pair.absent]
+    assert after.max() < 100 < before.max()
+
+
+def test_frames_are_not_added_where_edits_count_them(made: dict[str, Sample], clips: Path) -> None:
+    with pytest.raises(UsageError, match="item with edits"):
+        Pairing(share=0.05)(made["counting"], clips)
+
+
 def test_key_frames_by_relevance_are_the_maxima_of_eq_1(
     flash: tuple[Path, Video], tmp_path: Path
 ) -> None:
