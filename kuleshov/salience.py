@@ -13,10 +13,10 @@ All look at what the model is shown, edits included.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from kuleshov.errors import UsageError
 from kuleshov.features import Vectors
@@ -27,10 +27,17 @@ from kuleshov.sample import Pixels, Sample
 
 
 def seen(sample: Sample, root: Path | Remote | str, size: tuple[int, int]) -> list[Pixels]:
-    """The frames that the model is shown, rendered at another size (height, width)."""
+    """The frames that the model is shown, then scaled to (height, width).
+
+    Not rendered at that size: edits such as text are made for the size that they are shown at.
+    """
+    return [np.stack([_scaled(frame, size) for frame in item]) for item in render(sample, root)]
+
+
+def _scaled(frame: Pixels, size: tuple[int, int]) -> Pixels:
     height, width = size
-    media = tuple(replace(item, height=height, width=width) for item in sample.media)
-    return render(replace(sample, media=media), root)
+    picture = Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(picture)
 
 
 def relevance(frames: Vectors, words: Vectors) -> Curve:

@@ -69,3 +69,16 @@ def test_what_is_seen_has_its_edits_at_another_size(clips: Path) -> None:
     sample = Sample("s", "t", (video.id,), "train", (grey,), "", 1, "direct", {}, 0, 0.0, about)
     (frames,) = seen(sample, clips, (16, 24))
     assert frames.shape == (2, 16, 24, 3) and (frames[1] == 128).all() and frames[0].std() > 0
+
+
+def test_text_that_fits_its_own_size_only_is_seen(clips: Path) -> None:
+    from kuleshov.read import read
+
+    video = next(found for found in read(clips) if isinstance(found, Video))
+    text = {"edit": "text", "text": "a red cup " * 4, "font_size": 20, "margin": 10}
+    frames = tuple(Frame(video.id, t, t) for t in (0.5, 1.0))
+    about = {"videos": [{"id": video.id, "path": video.path}]}
+    media = (MediaItem(frames, 256, 256, (text,)),)
+    sample = Sample("s", "t", (video.id,), "train", media, "", 1, "direct", {}, 0, 0.0, about)
+    (small,) = seen(sample, clips, (16, 16))
+    assert small.min() < 200 < small.max()
