@@ -43,6 +43,7 @@ class Peaks:
         most: at most so many maxima, the highest first and of equal ones the earlier; None for all.
         plateau: equal neighbours with lower ones on both sides are a maximum at their "first"
             frame, at "none" (the strict inequalities of eq. 2) or at "all" of them.
+        ends: whether the first and the last frame can be a maximum, against their one neighbour.
     """
 
     smoothing: int = 3
@@ -50,6 +51,7 @@ class Peaks:
     width: float = 0.5
     most: int | None = None
     plateau: Plateau = "first"
+    ends: bool = True
 
     def __post_init__(self) -> None:
         if self.smoothing < 1 or self.smoothing % 2 == 0:
@@ -72,6 +74,8 @@ class Peaks:
         smooth = smoothed(np.asarray(curve, np.float64), self.smoothing)
         least = self.prominence * np.ptp(smooth) if len(smooth) else 0.0
         found = [run for run in maxima(smooth) if prominence(smooth, run) >= least]
+        if not self.ends:
+            found = [(start, stop) for start, stop in found if start > 0 and stop < len(smooth)]
         if self.plateau == "none":
             found = [(start, stop) for start, stop in found if stop - start == 1]
         found = sorted(found, key=lambda run: (-smooth[run[0]], run))[: self.most]

@@ -14,6 +14,7 @@ from kuleshov.pairing import Pairing
 from kuleshov.pairs import evidence
 from kuleshov.peaks import Peaks
 from kuleshov.read import read
+from kuleshov.recipe import build
 from kuleshov.salience import relevance, seen
 from kuleshov.sample import Sample, Video
 from kuleshov.synthesize import MakeConfig, make
@@ -175,3 +176,11 @@ def test_unknown_settings_are_refused() -> None:
         Pairing(keys="motions")
     with pytest.raises(UsageError, match="allowed: itself, following"):
         Pairing(first="last")  # type: ignore[arg-type]
+
+
+def test_a_recipe_may_set_it() -> None:
+    given = {"keys": "novelty", "peaks": {"smoothing": 5, "most": 2}}
+    wanted = Pairing(keys="novelty", peaks=Peaks(smoothing=5, most=2))
+    assert build(Pairing, given, "pairs") == wanted
+    with pytest.raises(UsageError, match="smoothing is 2; allowed: odd numbers"):
+        build(Pairing, {"peaks": {"smoothing": 2}}, "pairs")

@@ -20,6 +20,11 @@ def test_the_paper_takes_every_strict_local_maximum_and_the_ends() -> None:
     assert STRICT([0.4, 0.1, 0.7, 0.3, 0.5, 0.2, 0.6]) == [0, 2, 4, 6]
 
 
+def test_the_ends_can_be_left_out() -> None:
+    inner = Peaks(smoothing=1, prominence=0, width=0, ends=False)
+    assert inner([0.4, 0.1, 0.7, 0.3, 0.5, 0.2, 0.6]) == [2, 4]
+
+
 @pytest.mark.parametrize(
     ("plateau", "keys"), [("first", [1, 5]), ("none", [5]), ("all", [1, 2, 3, 5])]
 )

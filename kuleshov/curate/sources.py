@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,17 +88,10 @@ def _json(path: Path) -> Any:
         raise UsageError(f"{path} cannot be read as JSON: {error}") from error
 
 
-class _layout:
+@contextmanager
+def _layout(path: Path, what: str) -> Iterator[None]:
     """Whatever is not where the published layout has it is an error that says so."""
-
-    def __init__(self, path: Path, what: str) -> None:
-        self.path, self.what = path, what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, (KeyError, TypeError, ValueError, AttributeError)):
-            raise UsageError(
-                f"{self.path} is not laid out as {self.what} is published: {error!r}"
-            ) from error
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{path} is not laid out as {what} is published: {error!r}") from error
