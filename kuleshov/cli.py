@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -220,6 +221,42 @@ def view(
     if viewed.failed:
         err.print(f"{viewed.failed} sheets cannot be drawn; the page says why")
     out.print(str(viewed.page), soft_wrap=True)
+
+
+@app.command()
+def pairs(
+    data: Data,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Page to write; OUT/pairs.html if not given."
+        ),
+    ] = None,
+    keys: Annotated[
+        str, typer.Option(help="Key frames by evidence, change, motion, novelty or relevance.")
+    ] = "evidence",
+    paper: Annotated[
+        bool, typer.Option(help="The published setting: every maximum of relevance.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="Embeds frames and keywords, for relevance.")
+    ] = None,
+    count: Annotated[int, typer.Option(help="Pairs of each task that are shown.")] = 5,
+) -> None:
+    """Show samples beside the same without their key frames.
+
+    Example: kuleshov pairs samples --keys novelty
+    """
+    from kuleshov.pairing import BLIP2, Pairing
+    from kuleshov.report.pairs import write
+
+    pairing = Pairing(keys=keys, model=model or BLIP2)
+    if paper:
+        pairing = replace(Pairing.paper(), model=model or BLIP2)
+    page = output or data / "pairs.html"
+    shown, without = write(data, page, pairing, count)
+    out.print(f"{shown} pairs; {without} of the samples looked at have none")
+    out.print(str(page), soft_wrap=True)
 
 
 @app.command()

@@ -51,7 +51,7 @@ def read_labels(path: Path) -> list[Label]:
         raise UsageError(f"{path} holds no rows; allowed: {', '.join(kinds)}")
     try:
         rows = kinds[path.suffix.lower()](path)
-        return [_label(f"{path.name}, row {number}", row) for number, row in enumerate(rows, 1)]
+        return [label(f"{path.name}, row {number}", row) for number, row in enumerate(rows, 1)]
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no text in UTF-8; save it as such") from error
     except OSError as error:
@@ -126,7 +126,7 @@ def _parquet(path: Path) -> Iterator[Any]:
         raise UsageError(f"{path} cannot be read as a table: {error}; write it again") from error
 
 
-def _label(place: str, row: Any) -> Label:
+def label(place: str, row: Any) -> Label:
     """A row that was checked.
 
     Raises:

@@ -7,7 +7,7 @@ workers. A model is loaded when the first frame is embedded, once a process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b, file_digest
@@ -31,10 +31,16 @@ class Kind(NamedTuple):
     Args:
         loader: the class of transformers to load it with.
         vectors: its output for a batch as a tensor of shape (images, dimensions).
+        texts: the same for a batch of texts, in the space of the images; None if it has none.
+        padding: of the texts, as the model was trained: to the longest, or to `max_length`.
+        unused: what the names of weights begin with that it does without.
     """
 
     loader: str
     vectors: Callable[[Any, dict[str, Any]], Any]
+    texts: Callable[[Any, dict[str, Any]], Any] | None = None
+    padding: str = "longest"
+    unused: tuple[str, ...] = ()
 
 
 def _image_features(model: Any, inputs: dict[str, Any]) -> Any:
@@ -52,6 +58,32 @@ def _queries(model: Any, inputs: dict[str, Any]) -> Any:
     return found.last_hidden_state.mean(dim=1)
 
 
+def _text_features(model: Any, inputs: dict[str, Any]) -> Any:
+    return model.get_text_features(**inputs).pooler_output
+
+
+def _unmasked_text_features(model: Any, inputs: dict[str, Any]) -> Any:
+    return model.get_text_features(input_ids=inputs["input_ids"]).pooler_output
+
+
+def _projected_queries(model: Any, inputs: dict[str, Any]) -> Any:
+    import torch
+
+    patches = model.vision_model(**inputs).last_hidden_state
+    queries = model.query_tokens.expand(len(patches), -1, -1)
+    found = model.qformer(query_embeds=queries, encoder_hidden_states=patches).last_hidden_state
+    return torch.nn.functional.normalize(model.vision_projection(found), dim=-1).mean(dim=1)
+
+
+def _projected_text(model: Any, inputs: dict[str, Any]) -> Any:
+    found = model.qformer(
+        query_embeds=model.embeddings(input_ids=inputs["input_ids"]),
+        query_length=0,
+        attention_mask=inputs["attention_mask"],
+    )
+    return model.text_projection(found.last_hidden_state[:, 0])
+
+
 KINDS: dict[str, Kind] = {
     # The class token, projected to where images and texts meet.
     "clip": Kind("AutoModel", _image_features),
@@ -62,27 +94,40 @@ KINDS: dict[str, Kind] = {
     "dinov2": Kind("AutoModel", _pooled),
     "dinov2_with_registers": Kind("AutoModel", _pooled),
     # The mean of the Q-Former's query tokens (ours); its language model is not loaded.
-    "blip-2": Kind("Blip2VisionModelWithProjection", _queries),
+    # Its projection for retrieval is not used.
+    "blip-2": Kind("Blip2VisionModelWithProjection", _queries, unused=("vision_projection",)),
 }
 """By the `model_type` of a model's config."""
+
+ALIGNED: dict[str, Kind] = {
+    "clip": Kind("AutoModel", _image_features, _text_features),
+    # Trained on texts of the full length, without a mask.
+    "siglip": Kind("AutoModel", _image_features, _unmasked_text_features, "max_length"),
+    "siglip2": Kind("AutoModel", _image_features, _unmasked_text_features, "max_length"),
+    # One vector for a frame, as VideoPerceiver's eq. (1) has it: the mean of the projected
+    # queries (ours; BLIP-2 itself takes the query that is closest to the text).
+    "blip-2": Kind("Blip2ForImageTextRetrieval", _projected_queries, _projected_text),
+}
+"""Those that put frames and texts into one space."""
 
 
 @final
 class Pretrained(Embedder):
-    """An image model of one of `KINDS`.
+    """An image model of one of `KINDS`, or of `ALIGNED` where texts are embedded too.
 
     Frames are decoded at the size to which the model's image processor resizes, as squares, so
     that a wide frame is squeezed and not cut (ours); the processor does what is left.
 
     Args:
         name: on the Hugging Face hub, or a folder, as for `from_pretrained`.
+        kinds: the types of models that are allowed.
 
     Raises (when first used):
         UsageError: transformers is missing, the model cannot be loaded, or is of another type.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, kinds: Mapping[str, Kind] = KINDS) -> None:
+        self.name, self.kinds = name, kinds
 
     @cached_property
     def version(self) -> str:
@@ -120,14 +165,38 @@ class Pretrained(Embedder):
                 parts.append(self._kind.vectors(self._model, dict(inputs)).numpy())
         return unit(np.concatenate(parts))
 
+    def texts(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of texts, shape (texts, dimensions), in the space of the frames.
+
+        Raises:
+            UsageError: the model has no such space, see `ALIGNED`.
+        """
+        import torch
+
+        kind = self._kind
+        if kind.texts is None:
+            raise UsageError(f"embedder {self.name!r} embeds no texts; give one of {[*ALIGNED]}")
+        limit = getattr(self._config, "text_config", self._config).max_position_embeddings
+        inputs = self._tokenizer(
+            list(texts),
+            padding=kind.padding,
+            truncation=True,
+            max_length=limit,
+            return_tensors="pt",
+            return_token_type_ids=False,
+        )
+        with _one_thread(), torch.inference_mode():
+            return unit(kind.texts(self._model, dict(inputs)).numpy())
+
     @property
     def _kind(self) -> Kind:
         found: str = self._config.model_type
-        if found not in KINDS:
+        if found not in self.kinds:
+            allowed = ", ".join(self.kinds)
             raise UsageError(
-                f"embedder {self.name!r} is a model of type {found!r}; allowed: {', '.join(KINDS)}"
+                f"embedder {self.name!r} is a model of type {found!r}; allowed: {allowed}"
             )
-        return KINDS[found]
+        return self.kinds[found]
 
     @cached_property
     def _config(self) -> Any:
@@ -139,12 +208,15 @@ class Pretrained(Embedder):
         return self._load("AutoImageProcessor")
 
     @cached_property
+    def _tokenizer(self) -> Any:
+        return self._load("AutoTokenizer")
+
+    @cached_property
     def _model(self) -> Any:
         import torch
 
         model, info = self._load(self._kind.loader, dtype=torch.float32, output_loading_info=True)
-        # BLIP-2's projection for retrieval is not used.
-        missing = [key for key in info["missing_keys"] if not key.startswith("vision_projection")]
+        missing = [key for key in info["missing_keys"] if not key.startswith(self._kind.unused)]
         if missing:
             raise UsageError(
                 f"embedder {self.name!r} lacks weights such as {sorted(missing)[0]!r}; give the "

@@ -130,3 +130,13 @@ def plain(text: str) -> str:
     'a red car'
     """
     return " ".join(text.casefold().split()).strip(" .,;:!?\"'")
+
+
+def text_of(sample: Sample) -> str:
+    """What is said of the video: the question, and the answer where that is text.
+
+    A caption is an answer as text; options are not part of it.
+    """
+    options = sample.knobs["options"]
+    lines = sample.prompt.split("\n")[1 : -1 - len(options)]
+    return "\n".join(lines if options else [*lines, str(sample.answer)])
