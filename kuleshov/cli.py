@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -268,6 +268,13 @@ def evaluate(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Run folder.")],
     config: Config = None,
+    backend: Annotated[str | None, typer.Option(help="transformers, vllm or openai.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="For openai: http://127.0.0.1:8000/v1.")
+    ] = None,
+    model_name: Annotated[
+        str | None, typer.Option(help="What the endpoint calls it, if not MODEL.")
+    ] = None,
 ) -> None:
     """Ask a model the held-out questions, with the video and without.
 
@@ -277,11 +284,13 @@ def evaluate(
     from kuleshov.evaluate.policies import PREFIX, evaluate_policy
     from kuleshov.recipe import load
 
-    settings = load(config, "eval", EvalConfig, {})
+    changes = {"backend": backend, "endpoint": endpoint, "model_name": model_name}
+    settings = load(config, "eval", EvalConfig, changes)
     if model.startswith(PREFIX):
         results = evaluate_policy(model, data, output, settings)
     else:
-        with _training():
+        # An endpoint needs no torch here.
+        with nullcontext() if settings.backend == "openai" else _training():
             from kuleshov.evaluate.runner import evaluate as run
 
             with _bars() as progress:
@@ -293,6 +302,28 @@ def evaluate(
         failed = sum(not r.parsed for r in here) / len(here)
         table.add_row(*key, str(len(here)), f"{mean:.3f}", f"{failed:.1%}")
     out.print(table)
+    _benchmark(data, results)
+
+
+@app.command()
+def freeze(
+    data: Data,
+    name: Annotated[str | None, typer.Option(help="Of the benchmark; the folder's.")] = None,
+    samples: Annotated[int, typer.Option(help="Of each task, that the audit looks at.")] = 200,
+) -> None:
+    """Audit a sample set and freeze it as a benchmark, which eval then verifies.
+
+    Example: kuleshov freeze viubench
+    """
+    from kuleshov.audit import audit
+    from kuleshov.evaluate.bench import MANIFEST
+    from kuleshov.evaluate.bench import freeze as run
+
+    with _bars() as progress:
+        findings = audit(data, samples, progress=progress)
+    run(data, name or data.resolve().name, findings)
+    _audited([str(error) for error in findings.errors])
+    out.print(str(data / MANIFEST), soft_wrap=True)
 
 
 @app.command()
@@ -374,6 +405,28 @@ def _made(summary: dict[str, Any], output: Path) -> None:
     if not summary["samples"]:
         err.print(f"no sample was made; {output / 'skips.jsonl'} says why")
         raise typer.Exit(1)
+
+
+def _benchmark(data: Path, results: list[Any]) -> None:
+    """The published metrics of a frozen set, and what its audit found."""
+    from kuleshov.dataset import load_samples
+    from kuleshov.evaluate.bench import MANIFEST, load
+    from kuleshov.evaluate.metrics import figures
+
+    if not (data / MANIFEST).is_file():
+        return
+    manifest = load(data)
+    table = _table(manifest["name"], "metric", "items", "value")
+    for row in figures(results, load_samples(data)):
+        table.add_row(row.name, row.metric, str(row.n), f"{row.value:.3f}")
+    out.print(table)
+    _audited(manifest["audit"]["errors"])
+
+
+def _audited(errors: list[str]) -> None:
+    out.print(f"audit: {len(errors)} errors")
+    for error in errors:
+        err.print(f"error: {error}", markup=False, soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:

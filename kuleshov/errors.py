@@ -4,6 +4,7 @@
     ├── UsageError            (ValueError)    you: change the command, the recipe or the arguments
     ├── WriteError            (OSError)       you: make room, or give another folder
     ├── UnreadableVideoError  (OSError)       nobody: the file holds no video we can decode
+    ├── EndpointError         (RuntimeError)  whoever runs the endpoint: it gives no answers
     └── MissingVideoError     (RuntimeError)  whoever wrote the trainer: the model is blind
 
 Every message says what was got, what is allowed and what to do. The command line prints a
@@ -31,6 +32,10 @@ class WriteError(KuleshovError, OSError):
 
 class UnreadableVideoError(KuleshovError, OSError):
     """A file holds no video that can be decoded, or not the frame that was asked for."""
+
+
+class EndpointError(KuleshovError, RuntimeError):
+    """A model or a judge behind an address gives no answer: no score, and the run stops."""
 
 
 class MissingVideoError(KuleshovError, RuntimeError):

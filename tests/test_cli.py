@@ -19,6 +19,7 @@ COMMANDS = [
     "render",
     "train",
     "eval",
+    "freeze",
     "report",
     "demo",
     "doctor",

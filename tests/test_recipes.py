@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kuleshov.audit import audit
+from kuleshov.audit.leaks import MIN_VIDEOS
+from kuleshov.clips import write_clips
 from kuleshov.dataset import load_samples
+from kuleshov.evaluate.bench import digest, freeze, verify
 from kuleshov.recipe import load, packaged
 from kuleshov.synthesize import MakeConfig, make
+from kuleshov.tasks.masked import Masked
 from kuleshov.train.config import TrainConfig
 
 FOLDER = packaged("demo.yaml").parent
@@ -20,6 +25,9 @@ of_papers = pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 
 def config(path: Path) -> MakeConfig:
     return load(path, "make", MakeConfig, {})
+
+
+SMALL = {"min_pixels": 64 * 64, "max_pixels": 64 * 64}
 
 
 @of_papers
@@ -86,6 +94,56 @@ def test_viubench_has_nine_held_out_subtypes_of_300() -> None:
     assert [tasks[f"jigsaw_{level}"]["num_clips"] for level in ("easy", "hard")] == [6, 8]
     levels = [tasks[f"counting_{level}"] for level in ("easy", "hard")]
     assert [(t["max_frames"], t["max_instances"]) for t in levels] == [(3, 3), (4, 4)]
+
+
+def test_the_default_viubench_differs_from_the_published_one_by_the_setting_only() -> None:
+    paper, default = config(FOLDER / "viubench.yaml"), config(FOLDER / "viubench_default.yaml")
+    assert default.counts == paper.counts and default.disjoint and default.held_out == 1.0
+    assert (paper.setting, default.setting) == ("paper", "default")
+    asked = ("kinds", "num_clips", "max_frames", "max_instances", "num_frames", "max_pixels")
+    for label, task in paper.built().items():
+        mine, theirs = default.built()[label].knobs(), task.knobs()
+        assert {k: mine.get(k) for k in asked} == {k: theirs.get(k) for k in asked}
+
+
+def test_the_masked_benchmark_has_every_level() -> None:
+    recipe = config(FOLDER / "masked_bench.yaml")
+    assert list(recipe.counts.values()) == [300] * 3 and recipe.held_out == 1.0
+    levels = {label: task.knobs() for label, task in recipe.built().items()}
+    assert levels == {f"masked_{name}": Masked.level(name).knobs() for name in Masked.LEVELS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "kept", "changed"),
+    [
+        ("viubench_default", ["counting_easy", "zoom_out", "jigsaw_hard"], {}),
+        # The clips are short and slow: they are looked at more often and more closely.
+        (
+            "masked_bench",
+            ["masked_easy", "masked_medium", "masked_hard"],
+            {"fps": 3.0, "max_similarity": 0.998},
+        ),
+    ],
+)
+def test_the_audit_finds_nothing_in_default_benchmarks(
+    name: str, kept: list[str], changed: dict[str, float], tmp_path: Path
+) -> None:
+    videos, out = tmp_path / "videos", tmp_path / "set"
+    write_clips(videos, MIN_VIDEOS + 2, seed=3, seconds=10.0, workers=0)
+    whole = config(FOLDER / f"{name}.yaml")
+    tasks = {label: {**whole.tasks[label], **SMALL, **changed} for label in kept}
+    small = replace(
+        whole, tasks=tasks, counts=dict.fromkeys(kept, 300), share=0.08, disjoint=False, workers=0
+    )
+    make(videos, out, small)
+    findings = audit(out)
+    assert findings.errors == []
+    assert {floor.task for floor in findings.floors} == set(kept)
+    # Few of these clips are long enough for masked_hard, too few for probes.
+    assert {row.task for row in findings.worst()} >= set(kept) - {"masked_hard"}
+    manifest = freeze(out, name, findings)
+    assert verify(out) == {"name": name, "hash": digest(manifest)}
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
 
 from kuleshov.controls import CONTROLS
 from kuleshov.errors import UsageError, unknown_name
+from kuleshov.evaluate.backends import BACKENDS
+
+IMAGES = ("png", "jpeg")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallConfig:
+    """How an endpoint is called. None of these values changes what is asked.
+
+    Args:
+        key_variable: the environment variable that holds the key, if it is set. The key itself
+            is never written down.
+        concurrency: requests that are under way at a time.
+        per_minute: requests started in a minute at most, repeated ones too; None for any number.
+        timeout_seconds: after so long without a byte a request has failed.
+        retries: how often a request that failed is sent again before the run stops.
+        first_wait_seconds: before it is sent again; doubled each time, and shortened by up to
+            a half at random, so that requests which failed together do not come back together.
+        longest_wait_seconds: the wait grows no further. An endpoint that asks for a longer one
+            (Retry-After) stops the run.
+    """
+
+    key_variable: str = "OPENAI_API_KEY"
+    concurrency: int = 4
+    per_minute: float | None = None
+    timeout_seconds: float = 300.0
+    retries: int = 5
+    first_wait_seconds: float = 1.0
+    longest_wait_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        for key, ok, allowed in [
+            ("concurrency", self.concurrency >= 1, "1 or more"),
+            ("per_minute", self.per_minute is None or self.per_minute > 0, "above 0, or null"),
+            ("timeout_seconds", self.timeout_seconds > 0, "above 0"),
+            ("retries", self.retries >= 0, "0 or more"),
+            ("first_wait_seconds", self.first_wait_seconds > 0, "above 0"),
+            ("longest_wait_seconds", self.longest_wait_seconds > 0, "above 0"),
+        ]:
+            if not ok:
+                raise UsageError(f"eval.calls: {key} is {getattr(self, key)}; allowed: {allowed}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +58,15 @@ class EvalConfig:
     Args:
         split: "held_out", or "train" to see what was learned by heart.
         conditions: "full" and controls (controls.py): what the model is tested without.
+        repeats: how often each question is asked; more than 1 needs a temperature above 0, or
+            an endpoint that answers differently each time.
+        backend: name in `kuleshov.evaluate.backends.BACKENDS`.
+        endpoint: address of an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1.
+        model_name: what the endpoint calls the model; None for the name it is evaluated under.
+        images: how frames are sent to an endpoint: "png" (exact) or "jpeg" (quality 90).
+        body: more keys of a request to an endpoint; null takes one away, as in
+            {max_tokens: null, max_completion_tokens: 128}.
+        calls: how an endpoint is called.
         batch_size: prompts for each call of `generate`.
         max_completion_tokens: where a completion is cut.
         temperature: 0 takes the likeliest token each time (greedy); 1 samples from the model's
@@ -24,6 +76,13 @@ class EvalConfig:
 
     split: str = "held_out"
     conditions: tuple[str, ...] = ("full", "blind")
+    repeats: int = 1
+    backend: str = "transformers"
+    endpoint: str | None = None
+    model_name: str | None = None
+    images: str = "png"
+    body: dict[str, Any] = field(default_factory=dict)
+    calls: CallConfig = CallConfig()
     batch_size: int = 16
     max_completion_tokens: int = 128
     temperature: float = 0.0
@@ -33,7 +92,34 @@ class EvalConfig:
         for condition in self.conditions:
             if condition not in ("full", *CONTROLS):
                 raise unknown_name("condition", condition, ["full", *CONTROLS])
-        if self.batch_size < 1 or self.max_completion_tokens < 1:
-            raise UsageError("eval: batch_size and max_completion_tokens must be 1 or more")
+        if self.batch_size < 1 or self.max_completion_tokens < 1 or self.repeats < 1:
+            raise UsageError(
+                "eval: batch_size, max_completion_tokens and repeats must be 1 or more"
+            )
         if self.temperature < 0:
             raise UsageError(f"eval: temperature is {self.temperature}; allowed: 0 or more")
+        if self.backend not in BACKENDS:
+            raise unknown_name("backend", self.backend, BACKENDS)
+        if self.images not in IMAGES:
+            raise unknown_name("image format in eval.images", self.images, IMAGES)
+        if (self.endpoint is not None) != (self.backend == "openai"):
+            raise UsageError(
+                f"eval: backend is {self.backend} and endpoint is {self.endpoint}; give an "
+                "endpoint with backend openai, and only with that"
+            )
+        if self.endpoint is not None:
+            _check_address(self.endpoint)
+
+
+def _check_address(address: str) -> None:
+    """Refuse what is no address, or one with a secret in it, which would be written down."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise UsageError(
+            f"eval: endpoint is {address!r}; allowed: an address such as http://127.0.0.1:8000/v1"
+        )
+    if "@" in parts.netloc or parts.query:
+        raise UsageError(
+            "eval: endpoint holds a user or a query; put the key into the environment variable "
+            "that eval.calls.key_variable names"
+        )

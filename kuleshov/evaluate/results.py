@@ -9,8 +9,9 @@ RUN/
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from kuleshov.errors import UsageError
@@ -26,12 +27,18 @@ class Result:
         task: the entry of the recipe that the sample belongs to; mostly the name of its task.
         video: id of the video that decides the split; statistics resample by it.
         condition: "full" or the name of a control.
-        repeat: 0 for the only answer.
+        repeat: counted from 0, where a question is asked several times.
         completion: what the model wrote.
         answer: the parsed answer, None if there was none.
         score: reward of the completion, in [0, 1]; 0 for none.
         num_frames: frames the model was shown.
-        num_tokens: tokens of the prompt, vision included.
+        num_tokens: tokens of the prompt, vision included; None where an endpoint does not say.
+        scores: named figures beside the score, each in [0, 1]: the parts of the reward and the
+            published metric of the task (metrics.py), which is 0 where there is no answer.
+        seconds: for each media item the times that the model was told.
+        sizes: for each media item (height, width) of its frames in pixels, as the model got them.
+        sent: hash of the prompt and the pixels that were sent, 32 hex digits.
+        finish: why the completion ends: "stop", "length" (cut), or what an endpoint calls it.
     """
 
     sample: str
@@ -43,7 +50,12 @@ class Result:
     answer: Json
     score: float
     num_frames: int
-    num_tokens: int
+    num_tokens: int | None
+    scores: dict[str, float] = field(default_factory=dict)
+    seconds: Sequence[Sequence[float]] = ()
+    sizes: Sequence[Sequence[int]] = ()
+    sent: str = ""
+    finish: str = ""
 
     @property
     def parsed(self) -> bool:
@@ -74,5 +86,11 @@ def load_results(run: Path) -> list[Result]:
 
 
 def append_results(run: Path, results: Iterable[Result]) -> None:
-    with (run / "results.jsonl").open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(asdict(result)) + "\n" for result in results)
+    """Add lines; one that a kill cut short is ended first, or the next would be lost with it."""
+    text = "".join(json.dumps(asdict(result)) + "\n" for result in results)
+    with (run / "results.jsonl").open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                text = f"\n{text}"
+        file.write(text.encode())

@@ -1,46 +1,128 @@
-"""Run a model on a sample set, under each condition, and write down what it said."""
+"""Ask a model a sample set, under each condition, and write down what it said.
+
+One answer is one line of `results.jsonl`, written when it is there. What was answered is not asked
+again, so a run that was killed, or whose endpoint failed, goes on where it stopped.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from kuleshov.controls import control
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
+from kuleshov.evaluate.backends import BACKENDS, Reply, Request
+from kuleshov.evaluate.bench import verify
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import Result, append_results, load_results
 from kuleshov.media import Renderer
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest
 from kuleshov.run import begin, samples_hash, weights_hash
-from kuleshov.sample import Sample
+from kuleshov.sample import Reward, Sample, dump_json
 from kuleshov.tasks import score
-from kuleshov.train.encode import Encoder, batch, vision_tokens
-from kuleshov.train.guard import guard
-from kuleshov.train.pipeline import load_model
+
+Grade = Callable[[Sample, str], Reward]
+Asked = tuple[str, str, int]
+"""(sample, condition, repeat)."""
 
 
 def evaluate(
-    model: str, data: Path, run: Path, config: EvalConfig, progress: Progress = lambda *_: None
+    model: str,
+    data: Path,
+    run: Path,
+    config: EvalConfig,
+    progress: Progress = lambda *_: None,
+    grade: Grade = score,
 ) -> list[Result]:
     """A model's answers to every sample of a split, under every condition.
 
     Args:
-        model: name or path for `from_pretrained`.
-        data: the folder that `kuleshov make` wrote.
-        run: the run folder; items that are there already are not run again.
+        model: name or path for `from_pretrained`, or what an endpoint calls it.
+        data: the folder that `kuleshov make` wrote; a frozen one is verified first.
+        run: the run folder; items that are there already are not asked again.
         config: the settings.
-        progress: told of every batch.
+        progress: told of every answer.
+        grade: what a completion earns.
 
     Raises:
-        UsageError: no samples, or a run folder that holds another model's results.
+        UsageError: no samples, a frozen set that has changed, or a run folder that holds another
+            model's results.
+        EndpointError: an endpoint gives no answer; what was answered before is kept.
     """
     samples = load_samples(data, config.split)
     if not samples:
         raise UsageError(f"{data} has no samples in its {config.split} split")
+    frozen = verify(data, progress)
+    started = (run / "results.jsonl").is_file()
+    record = {**_record(model, data, samples, config), "bench": frozen}
+    begin(run, record, config, started)
+    done = {asked_of(result) for result in load_results(run)} if started else set()
+    todo = [
+        (sample, condition, repeat)
+        for condition in config.conditions
+        for sample in samples
+        for repeat in range(config.repeats)
+        if (sample.id, condition, repeat) not in done
+    ]
+    if not todo:
+        return load_results(run)
+    # Prompts of like length share a batch; items are independent, so the order is free.
+    todo.sort(key=lambda item: (item[1], item[0].task, item[0].id, item[2]))
+    backend = BACKENDS[config.backend](model, config)
+    progress("evaluating", 0, len(todo))
+    replies = backend.ask(requests(todo, Renderer(videos_root(data)), config.seed))
+    for count, (request, reply) in enumerate(replies, 1):
+        append_results(run, [result_of(request, reply, grade)])
+        progress("evaluating", count, len(todo))
+    return load_results(run)
+
+
+def requests(
+    todo: Sequence[tuple[Sample, str, int]], render: Renderer, seed: int
+) -> Iterator[Request]:
+    """(sample, condition, repeat) as requests, each rendered when it is taken."""
+    for sample, condition, repeat in todo:
+        changed = control(sample, condition)
+        draw = digest("eval", seed, sample.id, condition, repeat) % 2**31
+        yield Request(changed, render(changed), condition, repeat, draw)
+
+
+def result_of(request: Request, reply: Reply, grade: Grade = score) -> Result:
+    """An answer as a line of the results."""
+    sample = request.sample
+    reward = grade(sample, reply.text)
+    return Result(
+        sample=sample.id,
+        task=sample.entry,
+        video=sample.video_ids[0],
+        condition=request.condition,
+        repeat=request.repeat,
+        completion=reply.text,
+        answer=reward.answer,
+        score=reward.total,
+        num_frames=reply.num_frames,
+        num_tokens=reply.num_tokens,
+        scores=scores_of(sample, reward),
+        seconds=reply.seconds,
+        sizes=reply.sizes,
+        sent=reply.sent,
+        finish=reply.finish,
+    )
+
+
+def asked_of(result: Result) -> Asked:
+    """What a result answers."""
+    return result.sample, result.condition, result.repeat
+
+
+def _record(
+    model: str, data: Path, samples: Sequence[Sample], config: EvalConfig
+) -> dict[str, Any]:
+    """What must stay the same while a run goes on; how fast an endpoint is called may change."""
     record = {
         "model": model,
         "weights": weights_hash(model),
@@ -49,68 +131,13 @@ def evaluate(
         "temperature": config.temperature,
         "seed": config.seed,
         "max_completion_tokens": config.max_completion_tokens,
+        "backend": config.backend,
     }
-    started = (run / "results.jsonl").is_file()
-    begin(run, record, config, started)
-    done = {(r.sample, r.condition) for r in load_results(run)} if started else set()
-    todo = [
-        (sample, condition)
-        for condition in config.conditions
-        for sample in samples
-        if (sample.id, condition) not in done
-    ]
-    # Prompts of like length share a batch; items are independent, so the order is free.
-    todo.sort(key=lambda item: (item[1], item[0].task, item[0].id))
-    gpu = torch.cuda.is_available()
-    loaded, processor = load_model(model, torch.bfloat16 if gpu else torch.float32)
-    loaded.eval().to("cuda" if gpu else "cpu")
-    guard(loaded)
-    encoder = Encoder(processor, Renderer(videos_root(data)))
-    progress("evaluating", 0, len(todo))
-    for start in range(0, len(todo), config.batch_size):
-        part = todo[start : start + config.batch_size]
-        append_results(run, _answers(loaded, encoder, part, config))
-        progress("evaluating", start + len(part), len(todo))
-    return load_results(run)
-
-
-@torch.no_grad()
-def _answers(
-    model: Any, encoder: Encoder, items: list[tuple[Sample, str]], config: EvalConfig
-) -> list[Result]:
-    tokenizer = encoder.processor.tokenizer
-    encoded = [encoder(control(sample, condition)) for sample, condition in items]
-    inputs = {k: v.to(model.device) for k, v in batch(encoded, tokenizer.pad_token_id).items()}
-    # The whole distribution: a model's own generation settings may cut it (top_k, top_p).
-    sampling = {"temperature": config.temperature, "top_k": 0, "top_p": 1.0}
-    # Keyed by what is asked: a run that was stopped between batches goes on with the same draws.
-    asked = "".join(f"{sample.id}{condition}" for sample, condition in items)
-    torch.manual_seed(digest("eval", config.seed, asked) % 2**63)
-    output = model.generate(
-        **inputs,
-        do_sample=config.temperature > 0,
-        **(sampling if config.temperature > 0 else {}),
-        max_new_tokens=config.max_completion_tokens,
-        pad_token_id=tokenizer.pad_token_id,
-        suppress_tokens=vision_tokens(model.config),
-    )
-    written = output[:, inputs["input_ids"].size(1) :]
-    texts = tokenizer.batch_decode(written, skip_special_tokens=True)
-    results = []
-    for (sample, condition), prompt, text in zip(items, encoded, texts, strict=True):
-        reward = score(sample, text)
-        results.append(
-            Result(
-                sample=sample.id,
-                task=sample.entry,
-                video=sample.video_ids[0],
-                condition=condition,
-                repeat=0,
-                completion=text,
-                answer=reward.answer,
-                score=reward.total,
-                num_frames=sum(len(item.frames) for item in sample.media),
-                num_tokens=len(prompt.input_ids),
-            )
-        )
-    return results
+    if config.endpoint is not None:
+        record |= {
+            "endpoint": config.endpoint,
+            "model_name": config.model_name or model,
+            "images": config.images,
+            "body": dump_json(config.body),
+        }
+    return record

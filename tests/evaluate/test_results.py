@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,19 @@ def test_a_line_that_a_kill_cut_short_is_not_done(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_text(path.read_text()[:-20])
     assert [r.sample for r in load_results(tmp_path)] == ["a"]
+    # And it does not take the next one with it.
+    append_results(tmp_path, [result("c")])
+    assert [r.sample for r in load_results(tmp_path)] == ["a", "c"]
+
+
+def test_results_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    line = {
+        key: value
+        for key, value in asdict(result()).items()
+        if key not in ("scores", "seconds", "sizes", "sent", "finish")
+    }
+    (tmp_path / "results.jsonl").write_text(json.dumps(line) + "\n")
+    assert load_results(tmp_path) == [result()]
 
 
 def test_no_answer_is_not_parsed() -> None:

@@ -28,7 +28,17 @@ def test_every_item_is_answered_under_every_condition(setup: Setup, tmp_path: Pa
         reward = score(sample, result.completion)
         assert (result.score, result.answer) == (reward.total, reward.answer)
         assert result.num_frames == sum(len(item.frames) for item in sample.media)
-        assert result.num_tokens > 20
+        assert result.num_tokens is not None and result.num_tokens > 20
+        # The processor has left the size as it was.
+        assert result.sizes == [[item.height, item.width] for item in sample.media]
+        assert result.seconds == [[f.shown_seconds for f in m.frames] for m in sample.media]
+        metric = {"anomaly": "iou", "jigsaw": "exact"}[sample.task]
+        assert result.scores == {**reward.parts, metric: result.scores[metric]}
+        assert result.finish in ("stop", "length")
+    # Grey frames of like sizes and times are the same for all.
+    sent = {(r.sample, r.condition): r.sent for r in results}
+    assert len({sent[i, "full"] for i in samples}) == len(samples)
+    assert not {sent[i, "full"] for i in samples} & {sent[i, "blind"] for i in samples}
 
 
 def test_answers_do_not_depend_on_the_batch(setup: Setup, tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""Whatever answers at an address as OpenAI's chat completions do: services, vLLM, SGLang.
+
+Frames are sent as images, each after a text with the time at which it is shown, since the
+protocol has no videos with times of our own. The wording is ours:
+
+    <video>   "[1.25 s]" image "[1.5 s]" image ...
+    <image>   image
+
+What fails is tried again (calls.py); an answer that cannot be had is an error, never a score.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, final
+
+from PIL import Image
+
+from kuleshov.errors import EndpointError
+from kuleshov.evaluate.backends.backend import Backend, Reply, Request, Shown, digest_of
+from kuleshov.evaluate.backends.calls import Calls
+from kuleshov.evaluate.config import EvalConfig
+from kuleshov.sample import VIDEO, Pixels
+
+_SAVE: dict[str, dict[str, Any]] = {"png": {}, "jpeg": {"quality": 90}}
+
+
+@final
+class OpenAI(Backend):
+    """Chat completions of an endpoint, several at a time.
+
+    Args:
+        endpoint: its address, to which `/chat/completions` is added.
+        model: what it calls the model.
+        config: the settings.
+
+    Raises:
+        UsageError: httpx2 is not installed (extra `endpoint`).
+    """
+
+    def __init__(self, endpoint: str, model: str, config: EvalConfig) -> None:
+        self.model, self.config = model, config
+        self.calls = Calls(f"{endpoint.rstrip('/')}/chat/completions", config.calls)
+
+    def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
+        rest = iter(requests)
+        under_way: dict[Future[Reply], Request] = {}
+        failed: EndpointError | None = None
+        with self.calls, ThreadPoolExecutor(self.config.calls.concurrency) as pool:
+            try:
+                while True:
+                    while failed is None and len(under_way) < self.config.calls.concurrency:
+                        request = next(rest, None)
+                        if request is None:
+                            break
+                        under_way[pool.submit(self._answer, request)] = request
+                    if not under_way:
+                        break
+                    for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                        request = under_way.pop(future)
+                        try:
+                            reply = future.result()
+                        except EndpointError as error:
+                            # Others are waited for, without further tries: they are paid for.
+                            failed = failed or error
+                            self.calls.give_up()
+                        else:
+                            yield request, reply
+            finally:
+                self.calls.give_up()
+        if failed is not None:
+            raise failed
+
+    def _answer(self, request: Request) -> Reply:
+        content = [
+            part
+            for given in request.parts()
+            for part in (
+                [_text(given)] if isinstance(given, str) else _shown(given, self.config.images)
+            )
+        ]
+        asked = [{"role": "user", "content": content}]
+        body = {
+            "model": self.model,
+            "messages": asked,
+            "temperature": self.config.temperature,
+            "max_tokens": self.config.max_completion_tokens,
+            "seed": request.seed,
+            **self.config.body,
+        }
+        answer = self.calls.post({key: v for key, v in body.items() if v is not None})
+        return Reply(
+            text=answer.text,
+            finish=answer.finish,
+            num_frames=sum(len(frames) for frames in request.pixels),
+            num_tokens=answer.num_tokens,
+            seconds=request.seconds(),
+            sizes=request.sizes(),
+            sent=digest_of(asked),
+        )
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _shown(shown: Shown, format: str) -> Iterator[dict[str, Any]]:
+    """The parts of the message for a media item."""
+    for recipe, frame in zip(shown.item.frames, shown.pixels, strict=True):
+        if shown.placeholder == VIDEO:
+            yield _text(f"[{round(recipe.shown_seconds, 3):g} s]")
+        yield {"type": "image_url", "image_url": {"url": _data_url(frame, format)}}
+
+
+def _data_url(frame: Pixels, format: str) -> str:
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, format, **_SAVE[format])
+    return f"data:image/{format};base64,{base64.b64encode(file.getvalue()).decode()}"

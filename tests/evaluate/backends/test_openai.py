@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kuleshov.controls import control
+from kuleshov.dataset import load_samples, videos_root
+from kuleshov.errors import EndpointError, UsageError
+from kuleshov.evaluate.backends.backend import Request
+from kuleshov.evaluate.backends.openai import OpenAI
+from kuleshov.evaluate.config import CallConfig, EvalConfig
+from kuleshov.evaluate.results import load_results
+from kuleshov.evaluate.runner import evaluate
+from kuleshov.media import render
+from kuleshov.sample import Frame, MediaItem, Sample
+from kuleshov.synthesize import MakeConfig, make
+from tests.evaluate.backends.stub import Stub, answers, completion
+
+CALLS = CallConfig(retries=1, first_wait_seconds=0.01, timeout_seconds=10, key_variable="STUB_KEY")
+JIGSAW = {
+    "num_clips": 2,
+    "num_frames": 4,
+    "min_frames": 4,
+    "min_pixels": 32 * 32,
+    "max_pixels": 32 * 32,
+}
+
+
+@pytest.fixture(scope="module")
+def data(short_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve questions of two clips of two frames each."""
+    out = tmp_path_factory.mktemp("data")
+    make(short_clips, out, MakeConfig(workers=0, tasks={"jigsaw": JIGSAW}, held_out=1.0))
+    return out
+
+
+def config(stub: Stub, **changes: Any) -> EvalConfig:
+    settings = EvalConfig(
+        backend="openai", endpoint=stub.url, conditions=("full",), calls=CALLS, temperature=0.5
+    )
+    return replace(settings, **changes)
+
+
+def picture(part: dict[str, Any]) -> np.ndarray[Any, Any]:
+    header, data = part["image_url"]["url"].split(",")
+    assert header in ("data:image/png;base64", "data:image/jpeg;base64")
+    return np.array(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_frames_are_sent_as_images_after_their_shown_times(stub: Stub) -> None:
+    pixels = np.arange(3 * 4 * 6 * 3, dtype=np.uint8).reshape(3, 4, 6, 3)
+    media = (
+        MediaItem((Frame("v", 9.0, 0.0), Frame("v", 8.0, 1.25)), 4, 6),
+        MediaItem((Frame("v", 7.0, 3.0),), 4, 6),
+    )
+    sample = replace(a_sample(), media=media, prompt="See <video> and <image>?")
+    request = Request(sample, [pixels[:2], pixels[2:]], seed=5)
+    backend = OpenAI(stub.url, "served", config(stub))
+    ((asked, reply),) = backend.ask([request])
+    assert asked is request
+    (call,) = stub.calls
+    (message,) = call.body.pop("messages")
+    assert call.body == {"model": "served", "temperature": 0.5, "max_tokens": 128, "seed": 5}
+    assert message["role"] == "user"
+    kinds = [part.get("text", "image") for part in message["content"]]
+    assert kinds == ["See ", "[0 s]", "image", "[1.25 s]", "image", " and ", "image", "?"]
+    sent = [picture(part) for part in message["content"] if part["type"] == "image_url"]
+    assert np.array_equal(np.stack(sent), pixels)
+    assert (reply.text, reply.finish, reply.num_tokens) == ("2,1", "stop", 321)
+    assert (reply.num_frames, reply.sizes) == (3, [[4, 6], [4, 6]])
+    assert reply.seconds == [[0.0, 1.25], [3.0]]
+
+
+def a_sample() -> Sample:
+    return Sample("s", "jigsaw", ("v",), "held_out", (), "", [1, 2], "direct", {}, 0, 0.5)
+
+
+def test_the_hash_is_of_what_is_asked_and_of_nothing_else(stub: Stub) -> None:
+    pixels = np.zeros((2, 4, 6, 3), np.uint8)
+    item = MediaItem((Frame("v", 0.0, 0.0), Frame("v", 1.0, 1.0)), 4, 6)
+    sample = replace(a_sample(), media=(item,), prompt="<video>?")
+    later = replace(item, frames=(item.frames[0], Frame("v", 1.0, 2.0)))
+    variants = {
+        "same": Request(sample, [pixels]),
+        "again": Request(sample, [pixels], repeat=1, seed=7),
+        "prompt": Request(replace(sample, prompt="<video>!"), [pixels]),
+        "pixels": Request(sample, [pixels + 1]),
+        "times": Request(replace(sample, media=(later,)), [pixels]),
+    }
+    backend = OpenAI(stub.url, "served", config(stub))
+    sent = {id(request): reply.sent for request, reply in backend.ask(variants.values())}
+    hashes = {name: sent[id(request)] for name, request in variants.items()}
+    assert hashes["same"] == hashes["again"]
+    assert len(set(hashes.values())) == 4
+
+
+def test_bodies_can_be_changed_and_images_be_jpeg(stub: Stub) -> None:
+    pixels = np.full((1, 32, 32, 3), 100, np.uint8)
+    sample = replace(
+        a_sample(), media=(MediaItem((Frame("v", 0.0, 0.0),), 32, 32),), prompt="<image>"
+    )
+    body = {"max_tokens": None, "max_completion_tokens": 9}
+    backend = OpenAI(stub.url, "m", config(stub, images="jpeg", body=body))
+    list(backend.ask([Request(sample, [pixels])]))
+    (call,) = stub.calls
+    assert "max_tokens" not in call.body and call.body["max_completion_tokens"] == 9
+    (part,) = call.body["messages"][0]["content"]
+    assert part["image_url"]["url"].startswith("data:image/jpeg;base64,")
+    assert np.abs(picture(part).astype(int) - 100).max() <= 2
+
+
+def test_a_prompt_that_does_not_fit_its_media_is_refused(stub: Stub) -> None:
+    sample = replace(a_sample(), prompt="<video><video>")
+    with pytest.raises(UsageError, match="has 2 <video> or <image> for 0 media items"):
+        list(OpenAI(stub.url, "m", config(stub)).ask([Request(sample, [])]))
+    assert stub.calls == []
+
+
+def test_a_run_asks_each_item_once_and_logs_what_was_received(
+    stub: Stub, data: Path, tmp_path: Path
+) -> None:
+    settings = config(stub, conditions=("full", "reversed"), repeats=2, model_name="served")
+    results = evaluate("m", data, tmp_path / "run", settings)
+    samples = {sample.id: sample for sample in load_samples(data)}
+    assert {(r.sample, r.condition, r.repeat) for r in results} == {
+        (i, condition, repeat)
+        for i in samples
+        for condition in ("full", "reversed")
+        for repeat in (0, 1)
+    }
+    assert len(stub.calls) == len(results) == 48
+    assert {call.body["model"] for call in stub.calls} == {"served"}
+    assert len({call.body["seed"] for call in stub.calls}) == 48
+    for r in results:
+        sample = samples[r.sample]
+        assert (r.num_frames, r.num_tokens, r.finish) == (4, 321, "stop")
+        assert r.sizes == [[32, 32], [32, 32]]
+        assert r.seconds == [[f.shown_seconds for f in item.frames] for item in sample.media]
+        # "2,1" is untagged and so is no answer of the default form.
+        assert (r.completion, r.answer, r.score, r.scores) == ("2,1", None, 0.0, {"exact": 0.0})
+    hashes = Counter(r.sent for r in results)
+    assert len(hashes) == 24 and set(hashes.values()) == {2}
+
+
+def test_a_control_changes_the_frames_that_are_sent(stub: Stub, data: Path) -> None:
+    sample = control(load_samples(data)[0], "blind")
+    request = Request(sample, render(sample, videos_root(data)), "blind")
+    list(OpenAI(stub.url, "m", config(stub)).ask([request]))
+    content = stub.calls[0].body["messages"][0]["content"]
+    sent = [picture(part) for part in content if part["type"] == "image_url"]
+    assert len(sent) == 4 and all(len(np.unique(frame)) == 1 for frame in sent)
+
+
+def test_no_more_requests_at_a_time_than_allowed(stub: Stub, data: Path, tmp_path: Path) -> None:
+    stub.open.clear()
+    calls = replace(CALLS, concurrency=3)
+    settings = config(stub, calls=calls)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(evaluate, "m", data, tmp_path / "run", settings)
+        wait_until(lambda: len(stub.calls) == 3)
+        time.sleep(0.3)
+        assert len(stub.calls) == 3
+        stub.open.set()
+        assert len(running.result(60)) == 12
+    assert stub.most_at_once == 3
+
+
+def test_an_endpoint_that_fails_stops_the_run_and_scores_nothing(
+    stub: Stub, data: Path, tmp_path: Path
+) -> None:
+    stub.script.extend([answers()] * 5)
+    stub.otherwise = answers(500, b"out of memory")
+    settings = config(stub, calls=replace(CALLS, concurrency=1))
+    with pytest.raises(EndpointError, match="it answers 500: out of memory, 2 times"):
+        evaluate("m", data, tmp_path / "run", settings)
+    kept = load_results(tmp_path / "run")
+    assert len(kept) == 5 and all(r.completion == "2,1" for r in kept)
+    stub.calls.clear()
+    stub.otherwise = answers()
+    # How it is called may change between the two.
+    results = evaluate("m", data, tmp_path / "run", config(stub))
+    assert len(results) == 12 and len(stub.calls) == 7
+    images = [json.dumps(call.body["messages"]) for call in stub.calls]
+    assert len(set(images)) == 7
+
+
+def test_what_is_under_way_when_another_fails_is_kept(
+    stub: Stub, data: Path, tmp_path: Path
+) -> None:
+    # Of four requests under way one is refused; the three others are answered after that.
+    refused = Event()
+
+    def refuse(handler: BaseHTTPRequestHandler) -> None:
+        wait_until(lambda: len(stub.calls) == 4)
+        answers(400, b"too long")(handler)
+        refused.set()
+
+    def follow(handler: BaseHTTPRequestHandler) -> None:
+        refused.wait(20)
+        answers()(handler)
+
+    stub.script.append(refuse)
+    stub.otherwise = follow
+    with pytest.raises(EndpointError, match="it answers 400: too long"):
+        evaluate("m", data, tmp_path / "run", config(stub))
+    assert len(stub.calls) == 4 and len(load_results(tmp_path / "run")) == 3
+
+
+def test_a_finished_run_calls_nobody(stub: Stub, data: Path, tmp_path: Path) -> None:
+    results = evaluate("m", data, tmp_path / "run", config(stub))
+    stub.calls.clear()
+    assert evaluate("m", data, tmp_path / "run", config(stub)) == results
+    assert stub.calls == []
+
+
+def test_other_settings_are_not_mixed_in(stub: Stub, data: Path, tmp_path: Path) -> None:
+    evaluate("m", data, tmp_path / "run", config(stub))
+    for changes in ({"images": "jpeg"}, {"body": {"top_p": 0.5}}, {"model_name": "n"}):
+        with pytest.raises(UsageError, match="holds a run with"):
+            evaluate("m", data, tmp_path / "run", config(stub, **changes))
+
+
+COMMAND = "from kuleshov.cli import main; main()"
+
+
+def test_a_killed_run_goes_on_without_repeated_calls(
+    stub: Stub, data: Path, tmp_path: Path
+) -> None:
+    run, recipe = tmp_path / "run", tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "eval: {conditions: [full, reversed], calls: {concurrency: 2, per_minute: 600}}"
+    )
+    words = ["eval", "m", str(data), "-o", str(run), "--config", str(recipe)]
+    words += ["--backend", "openai", "--endpoint", stub.url, "--model-name", "served"]
+    command = [sys.executable, "-c", COMMAND, *words]
+    environment = {**os.environ, "OPENAI_API_KEY": "secret-123"}
+    first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    path = run / "results.jsonl"
+    deadline = time.monotonic() + 120
+    while not path.is_file() or len(path.read_bytes().splitlines()) < 4:
+        assert first.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    kept = {(r.sample, r.condition) for r in load_results(run)}
+    assert 4 <= len(kept) < 24
+    # As if it had been killed while it wrote.
+    with path.open("ab") as file:
+        file.write(b'{"sample": "cut sh')
+    before = len(stub.calls)
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr
+    results = load_results(run)
+    assert len(results) == len({(r.sample, r.condition) for r in results}) == 24
+    assert len(stub.calls) - before == 24 - len(kept)
+    sent = Counter(json.dumps(call.body["messages"]) for call in stub.calls)
+    # Only what was under way at the kill is asked twice: at most two.
+    assert len(sent) == 24 and sum(sent.values()) <= 26
+    assert {call.headers["Authorization"] for call in stub.calls} == {"Bearer secret-123"}
+    assert not any(b"secret-123" in file.read_bytes() for file in run.iterdir())
+
+
+def test_the_command_fails_when_the_endpoint_does(stub: Stub, data: Path, tmp_path: Path) -> None:
+    stub.otherwise = answers(200, completion(choices=[]))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("eval: {calls: {retries: 0}}")
+    words = ["eval", "m", data, "-o", tmp_path / "run", "--config", recipe]
+    words += ["--backend", "openai", "--endpoint", stub.url]
+    command = [sys.executable, "-c", COMMAND, *map(str, words)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2 and "Traceback" not in ran.stderr
+    assert "gives no answer: no chat completion" in ran.stderr
+    with pytest.raises(UsageError, match="holds no results"):
+        load_results(tmp_path / "run")
