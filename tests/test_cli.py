@@ -14,6 +14,7 @@ from kuleshov.errors import UsageError
 COMMANDS = [
     "make",
     "import",
+    "benchmark",
     "check",
     "view",
     "render",

@@ -19,6 +19,7 @@ from pathlib import Path
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import Result, append_results, load_results
 from kuleshov.floors import best_constant
 from kuleshov.randomness import rng_for
@@ -97,6 +98,7 @@ def _scored(sample: Sample, repeat: int, answer: Json) -> Result:
         score=reward.total,
         num_frames=0,
         num_tokens=0,
+        scores=scores_of(sample, reward),
     )
 
 

@@ -14,6 +14,7 @@ from kuleshov.tasks.anomaly import Anomaly
 from kuleshov.tasks.appearance import Appearance
 from kuleshov.tasks.arrow import Arrow
 from kuleshov.tasks.counting import Counting
+from kuleshov.tasks.given import KINDS
 from kuleshov.tasks.jigsaw import Jigsaw
 from kuleshov.tasks.labelled import Labelled
 from kuleshov.tasks.masked import Masked
@@ -41,7 +42,7 @@ TASKS: dict[str, type[Task]] = {
 }
 """`TASKS[name]` is the class, `TASKS[name]()` its default setting."""
 
-GIVEN: dict[str, type[Task]] = {"labelled": Labelled}
+GIVEN: dict[str, type[Task]] = {"labelled": Labelled, **KINDS}
 """Tasks whose questions come with the videos. They are scored like any other and make none up."""
 
 SETTINGS = ("default", "paper")
