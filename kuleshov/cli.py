@@ -132,6 +132,9 @@ def benchmark(
     go_on: Annotated[
         bool, typer.Option("--go-on", help="Leave out questions whose videos are missing.")
     ] = False,
+    judged: Annotated[
+        bool, typer.Option("--judged", help="Free text is graded by eval.judge of a recipe.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="Processes; change no sample.")] = None,
 ) -> None:
     """Make a sample set of a published benchmark that lies in a local folder.
@@ -147,6 +150,7 @@ def benchmark(
         num_frames=num_frames,
         max_pixels=max_pixels,
         go_on=go_on,
+        judged=judged,
         workers=workers,
     )
     with _bars() as progress:

@@ -241,8 +241,8 @@ class GivenText(Given):
     def grade(self, answer: Json, truth: Json) -> dict[str, float]:
         if self.judged:
             raise UsageError(
-                "given_text: this answer is for a judge to grade, and there is none; give "
-                "`evaluate` one (grade=judged(...), evaluate/judge.py)"
+                "given_text: this answer is for a judge to grade, and there is none; name one "
+                "as eval.judge in a recipe, or import the benchmark without --judged"
             )
         return {"total": float(plain(answer) in map(plain, truth))}
 

@@ -23,6 +23,7 @@ class BenchmarkConfig:
         min_pixels: least area of a frame.
         max_pixels: largest area of a frame.
         size_multiple: see `kuleshov.tasks.Task`.
+        judged: free text is for a judge to grade (`eval.judge`), and not compared as text.
         seed: of the shuffled options.
         workers: processes, which change no sample; None for one a core.
     """
@@ -34,6 +35,7 @@ class BenchmarkConfig:
     min_pixels: int = 128 * 128
     max_pixels: int = 512 * 512
     size_multiple: int = 32
+    judged: bool = False
     seed: int = 0
     workers: int | None = 0
 

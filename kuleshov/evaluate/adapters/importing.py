@@ -19,7 +19,7 @@ from kuleshov.files import replace_text
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, rng_for
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video, dump_json
-from kuleshov.tasks.given import GivenChoice, GivenInterval, chance_of
+from kuleshov.tasks.given import GivenChoice, GivenInterval, GivenText, chance_of
 
 _NAMED = 20
 
@@ -123,6 +123,8 @@ def _sample(
     if options is not None:
         task = GivenChoice(options=options.texts, **limits)
         answer = options.letter
+    if isinstance(task, GivenText):
+        task = replace(task, judged=config.judged)
     if isinstance(task, GivenInterval):
         task = replace(task, duration=end_of(shown))
     text = item.prompt if isinstance(item.prompt, str) else item.prompt(_given(item, options))
