@@ -1,6 +1,6 @@
 """A judge: a model behind an endpoint that says whether a text is a right answer.
 
-Only questions that ask for one (`given_text` with judged, tasks/given.py) go to it; an answer
+Only questions that ask for one (`given_text` with judged, tasks/given_texts.py) go to it; an answer
 without words is wrong and costs no call. A judge that cannot be reached, or that says neither yes
 nor no, is an `EndpointError`: the run stops, keeps what it has, and nothing is scored instead.
 The wording is ours. A judge errs, and another one errs otherwise: its name is in the run folder,
@@ -18,7 +18,7 @@ from kuleshov.evaluate.config import JudgeConfig
 from kuleshov.reward import extract
 from kuleshov.sample import VIDEO, Reward, Sample
 from kuleshov.tasks import free_form, score, task_of
-from kuleshov.tasks.given import GivenText
+from kuleshov.tasks.given_texts import GivenText
 
 Judge = Callable[[str, Sequence[str], str], bool]
 """(question, true answers, what was said) -> whether it is right.

@@ -34,7 +34,7 @@ _INTERVALS = (
     ),
     re.compile(rf"[\[(]\s*({_TIME}){_UNIT}\s*,\s*({_TIME}){_UNIT}\s*[\])]", re.I),
 )
-_WORDS: dict[str, float] = {
+_WORDS = {
     **{"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7},
     **{"eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12},
 }
@@ -122,7 +122,9 @@ def number(text: str) -> float | None:
         return None
     if figures:
         return _only(map(float, figures))
-    return _only(_WORDS[word] for word in re.findall(r"[a-z]+", said.lower()) if word in _WORDS)
+    return _only(
+        float(_WORDS[word]) for word in re.findall(r"[a-z]+", said.lower()) if word in _WORDS
+    )
 
 
 def interval(text: str) -> list[float] | None:

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy.typing as npt
 
+from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.item import Item
 from kuleshov.evaluate.figures import FIGURES
 from kuleshov.evaluate.statistics import Reported
@@ -41,20 +42,35 @@ class Videos:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._by_stem: dict[str, str] = {}
+        self._by_stem: dict[str, list[str]] = {}
         for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES):
-            self._by_stem.setdefault(path.stem, path.relative_to(root).as_posix())
+            self._by_stem.setdefault(path.stem, []).append(path.relative_to(root).as_posix())
 
-    def at(self, *paths: str) -> str:
-        """The first of some paths that is there; the first one if none is."""
-        return next((path for path in paths if (self.root / path).exists()), paths[0])
+    def at(self, *paths: str, stem: str = "", near: str = "") -> str:
+        """Where a video is: at the first of some paths, or else in any folder by its name.
 
-    def called(self, stem: str) -> str:
-        """The path of a video of this name in any folder; the first one by its path.
+        One that is nowhere comes back as it was asked for, to be listed as missing.
 
-        One that is not there comes back as `<stem>.mp4`, to be listed as missing.
+        Args:
+            paths: below the root.
+            stem: its name without the ending, if it may be in any folder.
+            near: of several of this name, a part of the path of the right one.
+
+        Raises:
+            UsageError: several have this name.
         """
-        return self._by_stem.get(stem, f"{stem}.mp4")
+        for path in paths:
+            if (self.root / path).exists():
+                return path
+        found = self._by_stem.get(stem, []) if stem else []
+        if len(found) > 1 and near:
+            found = [path for path in found if near in path] or found
+        if len(found) > 1:
+            raise UsageError(
+                f"{self.root} has {len(found)} videos called {stem}: {', '.join(found[:3])}; keep "
+                "the one of the benchmark"
+            )
+        return (*found, *paths, f"{stem}.mp4")[0]
 
 
 class Adapter(ABC):

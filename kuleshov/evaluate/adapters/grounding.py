@@ -24,7 +24,7 @@ from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos
 from kuleshov.evaluate.adapters.annotations import json_of, need, one_of, rows_of, text_of
 from kuleshov.evaluate.adapters.item import Item
 from kuleshov.sample import Sample
-from kuleshov.tasks.given import IOUS, GivenInterval
+from kuleshov.tasks.given_values import IOUS, GivenInterval
 
 _LINE = re.compile(r"(\S+)\s+([\d.]+)\s+([\d.]+)\s*##\s*(.+)")
 
@@ -55,7 +55,7 @@ class CharadesSTA(Grounding):
             if match is None:
                 raise UsageError(f"{place} is {line!r}; expected: VIDEO START END##SENTENCE")
             name, start, end, sentence = match.groups()
-            yield _item("charades_sta", place, videos.called(name), sentence, [[start, end]])
+            yield _item("charades_sta", place, videos.at(stem=name), sentence, [[start, end]])
 
 
 @final
@@ -73,7 +73,7 @@ class ActivityNetCaptions(Grounding):
                 raise UsageError(f"{name} has {len(spans)} intervals, {len(sentences)} sentences")
             for number, (span, sentence) in enumerate(zip(spans, sentences, strict=True), 1):
                 place = f"{name}, sentence {number}"
-                yield _item("activitynet", place, videos.called(name), sentence, [sorted(span)])
+                yield _item("activitynet", place, videos.at(stem=name), sentence, [sorted(span)])
 
 
 @final
@@ -87,7 +87,7 @@ class QVHighlights(Grounding):
     def items(self, folder: Path, videos: Videos) -> Iterator[Item]:
         name = "highlight_val_release.jsonl"
         for place, row in rows_of(one_of(folder, name, f"**/{name}")[0]):
-            video = videos.called(str(need(row, "vid", place)))
+            video = videos.at(stem=str(need(row, "vid", place)))
             windows = need(row, "relevant_windows", place)
             yield _item(
                 "qvhighlights",

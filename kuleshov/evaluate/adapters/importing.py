@@ -19,7 +19,9 @@ from kuleshov.files import replace_text
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, rng_for
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video, dump_json
-from kuleshov.tasks.given import GivenChoice, GivenInterval, GivenText, chance_of
+from kuleshov.tasks.given_choices import GivenChoice
+from kuleshov.tasks.given_texts import GivenText
+from kuleshov.tasks.given_values import GivenInterval
 
 _NAMED = 20
 
@@ -164,7 +166,7 @@ def _sample(
             **more,
         },
     )
-    return replace(blank, chance=chance_of(task, blank, rng_for("chance", blank.id)))
+    return replace(blank, chance=task.chance(blank, rng_for("chance", blank.id)))
 
 
 def _given(item: Item, options: Options | None) -> Options:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import ascii_uppercase
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Json
-from kuleshov.tasks.given import Given, GivenChoice
+from kuleshov.tasks.given import Given
+from kuleshov.tasks.given_choices import GivenChoice
 from kuleshov.tasks.labelled import plain
 
 _MARK = re.compile(r"\s*\(?([A-Z])[.):]\s*(.*)", re.DOTALL)
@@ -59,14 +61,19 @@ def lettered(options: Options, mark: str = "{}. ") -> str:
     return "\n".join(f"{mark.format(letter)}{text}" for letter, text in lines)
 
 
-def unmarked(option: str) -> str:
-    """An option without its letter.
+def unlettered(options: Sequence[str]) -> tuple[str, ...]:
+    """Options without their letters, if each has its own one.
 
-    >>> unmarked("B. a red car"), unmarked("(B) a red car"), unmarked("a red car")
-    ('a red car', 'a red car', 'a red car')
+    >>> unlettered(["A. a car", "(B) a bus"]), unlettered(["E. coli", "yeast"])
+    (('a car', 'a bus'), ('E. coli', 'yeast'))
     """
-    match = _MARK.fullmatch(option)
-    return (match[2] if match else option).strip()
+    found = [_MARK.fullmatch(option) for option in options]
+    texts = [
+        match[2].strip()
+        for letter, match in zip(ascii_uppercase, found, strict=False)
+        if match is not None and match[1] == letter
+    ]
+    return tuple(texts if len(texts) == len(options) else (o.strip() for o in options))
 
 
 def chosen(options: Sequence[str], answer: str, place: str) -> Options:
@@ -74,22 +81,25 @@ def chosen(options: Sequence[str], answer: str, place: str) -> Options:
 
     Args:
         options: with or without letters, from A on.
-        answer: "B", "B. a red car" or "a red car".
+        answer: "B", "B. a red car" or "a red car"; of a letter and a text that do not agree, the
+            text counts, if it is one of them.
         place: where they stand, for people.
 
     Raises:
         UsageError: it is none of them.
     """
-    texts = tuple(map(unmarked, options))
-    letter = re.fullmatch(r"\(?([A-Z])\)?[.:]?", answer.strip())
+    texts = unlettered(options)
+    alone = re.fullmatch(r"\(?([A-Z])\)?[.:]?", answer.strip())
     marked = _MARK.fullmatch(answer)
-    same = [i for i, text in enumerate(texts) if plain(text) == plain(unmarked(answer))]
-    if not same and (found := letter or marked):
-        same = [ord(found[1]) - ord("A")]
-    if marked and ord(marked[1]) - ord("A") in same:
-        same = [ord(marked[1]) - ord("A")]
+    said = {plain(answer), plain(marked[2]) if marked else plain(answer)}
+    same = [i for i, text in enumerate(texts) if plain(text) in said]
+    letter = alone or marked
+    named = ascii_uppercase.index(letter[1]) if letter else -1
+    right = same[0] if same else named
+    if 0 <= named < len(texts) and (alone or named in same):
+        right = named
     try:
-        return Options(texts, same[0] if same else -1)
+        return Options(texts, right)
     except UsageError as error:
         raise UsageError(f"{place}: answer {answer!r} to {list(options)}: {error}") from error
 

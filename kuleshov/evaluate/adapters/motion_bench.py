@@ -34,8 +34,7 @@ class MotionBench(Adapter):
         files = one_of(folder, "video_info.meta.jsonl", "**/video_info.meta.jsonl", "*.jsonl")
         for place, row in (found for file in files for found in rows_of(file)):
             path = str(need(row, "video_path", place))
-            stem = PurePosixPath(path).stem
-            video = videos.at(path, f"public-dataset/{path}", videos.called(stem))
+            video = videos.at(path, f"public-dataset/{path}", stem=PurePosixPath(path).stem)
             for number, asked in enumerate(need(row, "qa", place)):
                 if str(asked.get("answer")) != "NA":
                     yield _item(row, asked, f"{place}, question {number + 1}", video)

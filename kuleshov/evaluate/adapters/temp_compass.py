@@ -25,7 +25,7 @@ from kuleshov.evaluate.adapters.annotations import json_of, need, one_of
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered, split_lines
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
-from kuleshov.tasks.given import GivenYesNo
+from kuleshov.tasks.given_choices import GivenYesNo
 
 KINDS = {
     "multi_choice": ("multi-choice", "multi_choice"),
@@ -47,7 +47,7 @@ class TempCompass(Adapter):
             places = [f"{at}{name}.json" for at in ("questions/", "") for name in names]
             file = one_of(folder, *places)[0]
             for video, aspects in _object(json_of(file), file).items():
-                path = videos.at(f"videos/{video}.mp4", f"{video}.mp4", videos.called(video))
+                path = videos.at(f"videos/{video}.mp4", f"{video}.mp4", stem=video)
                 for aspect, asked in _object(aspects, file).items():
                     for number, row in enumerate(asked):
                         key = f"{kind}/{video}/{aspect}/{number}"

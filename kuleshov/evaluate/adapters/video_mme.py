@@ -36,7 +36,7 @@ class VideoMME(Adapter):
         for file in one_of(folder, "videomme/*.parquet", "*.parquet", "*.jsonl", "*.json"):
             for place, row in rows_of(file):
                 name = str(need(row, "videoID", place))
-                video = videos.at(f"data/{name}.mp4", f"{name}.mp4", videos.called(name))
+                video = videos.at(f"data/{name}.mp4", f"{name}.mp4", stem=name)
                 groups = {key: str(need(row, key, place)) for key in GROUPS}
                 yield Item(
                     key=str(need(row, "question_id", place)),

@@ -22,7 +22,7 @@ from kuleshov.evaluate.adapters.annotations import need, one_of, rows_of
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
-from kuleshov.tasks.given import GivenText
+from kuleshov.tasks.given_texts import GivenText
 
 QUIZ = "\nPlease ignore the Quiz question in last frame of the video."
 LEARN = (
@@ -66,7 +66,7 @@ def _item(track: str, row: dict[str, Any], place: str, videos: Videos) -> Item:
     truths = answer if isinstance(answer, list) else [answer]
     return Item(
         key=f"{track}/{name}",
-        video=videos.called(name),
+        video=videos.at(stem=name),
         entry=track,
         prompt=partial(_prompt, before + question, end) if options else before + question + end,
         answer=[str(truth) for truth in truths],

@@ -24,7 +24,7 @@ from kuleshov.evaluate.adapters.item import Item, chosen, lettered
 from kuleshov.evaluate.figures import FIGURES
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
-from kuleshov.tasks.given import GivenCaption
+from kuleshov.tasks.given_texts import GivenCaption
 
 CAPTION = (
     "Describe this video of a traffic accident in detail: the scene, the road users, what happens "
@@ -46,7 +46,7 @@ class VRUAccident(Adapter):
                     options = _split(need(_object(row, place), "options", place))
                     yield Item(
                         key=place,
-                        video=videos.at(name, videos.called(Path(name).stem)),
+                        video=videos.at(name, stem=Path(name).stem, near=_source(file)),
                         entry=category,
                         prompt=partial(_prompt, str(need(row, "question", place))),
                         options=chosen(options, str(need(row, "GT", place)), place),
@@ -74,7 +74,7 @@ class VRUAccidentCaptions(Adapter):
                 place = f"{file.stem}/{name}"
                 yield Item(
                     key=place,
-                    video=videos.at(name, videos.called(Path(name).stem)),
+                    video=videos.at(name, stem=Path(name).stem, near=_source(file)),
                     entry="dense_caption",
                     prompt=CAPTION,
                     answer=str(need(_object(row, place), "gt", place)),
@@ -84,6 +84,16 @@ class VRUAccidentCaptions(Adapter):
     def lines(self, samples: Sequence[Sample]) -> Iterable[Line]:
         for name in ("rouge_1_unstemmed", "rouge_2_unstemmed", "rouge_l_unstemmed"):
             yield Line("overall", name, samples, score=name)
+
+
+def _source(file: Path) -> str:
+    """The data set that a file is of, which may call its videos as another one does.
+
+    >>> _source(Path("CAP_DATA_VQA_annotation.json")), _source(Path("DoTA/captions.json"))
+    ('CAP_DATA', 'DoTA')
+    """
+    named = re.split(r"_?(?:VQA|vqa|Dense|dense|[Cc]aption)", file.stem)[0]
+    return named or file.parent.name
 
 
 def _prompt(question: str, options: Options) -> str:

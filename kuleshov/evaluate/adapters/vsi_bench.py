@@ -26,7 +26,7 @@ from kuleshov.evaluate.figures import FIGURES, source_of
 from kuleshov.evaluate.options import Options
 from kuleshov.evaluate.statistics import Reported, macro
 from kuleshov.sample import Sample
-from kuleshov.tasks.given import GivenNumber
+from kuleshov.tasks.given_values import GivenNumber
 
 NUMBERS = (
     "object_abs_distance",
@@ -53,7 +53,7 @@ class VSIBench(Adapter):
                 number = kind in NUMBERS
                 yield Item(
                     key=str(need(row, "id", place)),
-                    video=videos.at(f"{scene}.mp4", videos.called(str(row["scene_name"]))),
+                    video=videos.at(f"{scene}.mp4", stem=str(row["scene_name"])),
                     entry=kind,
                     prompt=_number(question) if number else partial(_choice, question),
                     answer=_float(truth, place) if number else None,
