@@ -461,9 +461,14 @@ def _benchmark(data: Path, results: list[Any]) -> None:
     if (name := benchmark_of(data)) is not None:
         asked = {r.sample for r in results}
         table = _table(name, "metric", "items", "value", "95 %", "no answer")
-        for line in published(name, [s for s in load_samples(data) if s.id in asked], results):
-            table.add_row(*line.cells())
+        lines = published(name, [s for s in load_samples(data) if s.id in asked], results)
+        for line in lines:
+            if line.value is not None:
+                table.add_row(*line.cells())
         out.print(table)
+        for line in lines:
+            if line.value is None:
+                out.print(f"{line.metric}: not computed, {line.why}", soft_wrap=True)
     if not (data / MANIFEST).is_file():
         return
     manifest = load(data)

@@ -44,7 +44,7 @@ class Row:
     def cells(self) -> tuple[str, ...]:
         """Name, metric, items, value, interval and failures, for people."""
         if self.value is None:
-            return self.name, self.metric, "", f"not computed: {self.why}", "", ""
+            return self.name, self.metric, "", f"not computed, {self.why}", "", ""
         ends = "too few videos"
         if self.interval is not None:
             ends = "{:.3f} to {:.3f}".format(*self.interval)
