@@ -137,6 +137,49 @@ def import_rows(
 
 
 @app.command()
+def benchmark(
+    name: Annotated[str, typer.Argument(help="mvbench, video_mme, charades_sta, ...")],
+    folder: Annotated[Path, typer.Argument(help="Where it lies, in its published layout.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")],
+    videos: Annotated[str | None, typer.Option(help="Folder of its videos, if not FOLDER.")] = None,
+    options: Annotated[
+        str, typer.Option(help="Order of options: published, shuffled or circular.")
+    ] = "published",
+    num_frames: Annotated[int, typer.Option(help="Frames shown of each video.")] = 32,
+    max_pixels: Annotated[int, typer.Option(help="Largest area of a frame.")] = 512 * 512,
+    go_on: Annotated[
+        bool, typer.Option("--go-on", help="Leave out questions whose videos are missing.")
+    ] = False,
+    judged: Annotated[
+        bool, typer.Option("--judged", help="Free text is graded by eval.judge of a recipe.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes; change no sample.")] = None,
+) -> None:
+    """Make a sample set of a published benchmark that lies in a local folder.
+
+    Example: kuleshov benchmark mvbench MVBench -o samples
+    """
+    from kuleshov.evaluate.adapters.config import BenchmarkConfig
+    from kuleshov.evaluate.adapters.importing import import_benchmark
+
+    settings = BenchmarkConfig(
+        videos=videos,
+        options=options,
+        num_frames=num_frames,
+        max_pixels=max_pixels,
+        go_on=go_on,
+        judged=judged,
+        workers=workers,
+    )
+    with live(err) as shown:
+        summary = import_benchmark(name, folder, output, settings, shown.progress)
+    if summary["missing"]:
+        count = len(summary["missing"])
+        err.print(f"{count} videos are missing: this is not the whole benchmark", soft_wrap=True)
+    _made(summary, output)
+
+
+@app.command()
 def check(
     data: Data,
     samples: Annotated[
@@ -516,11 +559,24 @@ def _made(summary: dict[str, Any], output: Path) -> None:
 
 
 def _benchmark(data: Path, results: list[Any]) -> None:
-    """The published metrics of a frozen set, and what its audit found."""
+    """The published metrics of a benchmark, and what the audit of a frozen one found."""
     from kuleshov.dataset import load_samples
+    from kuleshov.evaluate.adapters.table import benchmark_of
+    from kuleshov.evaluate.adapters.table import table as published
     from kuleshov.evaluate.bench import MANIFEST, load
     from kuleshov.evaluate.metrics import published_table
 
+    if (name := benchmark_of(data)) is not None:
+        asked = {r.sample for r in results}
+        table = _table(name, "metric", "items", "value", "95 %", "no answer")
+        lines = published(name, [s for s in load_samples(data) if s.id in asked], results)
+        for line in lines:
+            if line.value is not None:
+                table.add_row(*line.cells())
+        out.print(table)
+        for line in lines:
+            if line.value is None:
+                out.print(f"{line.metric}: not computed, {line.why}", soft_wrap=True)
     if not (data / MANIFEST).is_file():
         return
     manifest = load(data)

@@ -15,6 +15,7 @@ from kuleshov.recipe import packaged
 COMMANDS = [
     "make",
     "import",
+    "benchmark",
     "check",
     "view",
     "render",

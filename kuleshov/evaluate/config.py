@@ -52,6 +52,24 @@ class CallConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JudgeConfig:
+    """Who grades answers that rules cannot (judge.py).
+
+    Args:
+        endpoint: address of an OpenAI-compatible endpoint.
+        model_name: what it calls the judge.
+        calls: how it is called.
+    """
+
+    endpoint: str
+    model_name: str
+    calls: CallConfig = CallConfig()
+
+    def __post_init__(self) -> None:
+        _check_address(self.endpoint)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalConfig:
     """The `eval` section of a recipe.
 
@@ -67,6 +85,7 @@ class EvalConfig:
         body: more keys of a request to an endpoint; null takes one away, as in
             {max_tokens: null, max_completion_tokens: 128}.
         calls: how an endpoint is called.
+        judge: who grades free text; None where no question needs it.
         batch_size: prompts for each call of `generate`.
         max_completion_tokens: where a completion is cut.
         temperature: 0 takes the likeliest token each time (greedy); 1 samples from the model's
@@ -83,6 +102,7 @@ class EvalConfig:
     images: str = "png"
     body: dict[str, Any] = field(default_factory=dict)
     calls: CallConfig = CallConfig()
+    judge: JudgeConfig | None = None
     batch_size: int = 16
     max_completion_tokens: int = 128
     temperature: float = 0.0

@@ -16,6 +16,7 @@ from kuleshov.errors import UsageError
 from kuleshov.evaluate.backends import BACKENDS, Reply, Request
 from kuleshov.evaluate.bench import verify
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.evaluate.judge import grading
 from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import Result, append_results, load_results
 from kuleshov.media import Renderer
@@ -46,7 +47,7 @@ def evaluate(
         run: the run folder; items that are there already are not asked again.
         config: the settings.
         progress: told of every answer.
-        grade: what a completion earns.
+        grade: what a completion earns, unless the settings name a judge.
 
     Raises:
         UsageError: no samples, a frozen set that has changed, or a run folder that holds another
@@ -75,9 +76,10 @@ def evaluate(
     backend = BACKENDS[config.backend](model, config)
     progress("evaluating", 0, len(todo))
     replies = backend.ask(requests(todo, Renderer(videos_root(data)), config.seed))
-    for count, (request, reply) in enumerate(replies, 1):
-        append_results(run, [result_of(request, reply, grade)])
-        progress("evaluating", count, len(todo))
+    with grading(config.judge, grade) as graded:
+        for count, (request, reply) in enumerate(replies, 1):
+            append_results(run, [result_of(request, reply, graded)])
+            progress("evaluating", count, len(todo))
     return load_results(run)
 
 
@@ -133,6 +135,8 @@ def _record(
         "max_completion_tokens": config.max_completion_tokens,
         "backend": config.backend,
     }
+    if config.judge is not None:
+        record["judge"] = f"{config.judge.model_name} at {config.judge.endpoint}"
     if config.endpoint is not None:
         record |= {
             "endpoint": config.endpoint,

@@ -14,6 +14,9 @@ from kuleshov.tasks.anomaly import Anomaly
 from kuleshov.tasks.appearance import Appearance
 from kuleshov.tasks.arrow import Arrow
 from kuleshov.tasks.counting import Counting
+from kuleshov.tasks.given_choices import GivenChoice, GivenOrder, GivenYesNo
+from kuleshov.tasks.given_texts import GivenCaption, GivenText
+from kuleshov.tasks.given_values import GivenInterval, GivenNumber
 from kuleshov.tasks.jigsaw import Jigsaw
 from kuleshov.tasks.labelled import Labelled
 from kuleshov.tasks.masked import Masked
@@ -41,7 +44,16 @@ TASKS: dict[str, type[Task]] = {
 }
 """`TASKS[name]` is the class, `TASKS[name]()` its default setting."""
 
-GIVEN: dict[str, type[Task]] = {"labelled": Labelled}
+GIVEN: dict[str, type[Task]] = {
+    "given_caption": GivenCaption,
+    "given_choice": GivenChoice,
+    "given_interval": GivenInterval,
+    "given_number": GivenNumber,
+    "given_order": GivenOrder,
+    "given_text": GivenText,
+    "given_yes_no": GivenYesNo,
+    "labelled": Labelled,
+}
 """Tasks whose questions come with the videos. They are scored like any other and make none up."""
 
 SETTINGS = ("default", "paper")

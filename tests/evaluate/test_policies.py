@@ -32,6 +32,8 @@ def test_figures_of_constants_by_hand() -> None:
         assert [r.score for r in results] == [0.5, 1.0, 1.0]
         assert {tuple(r.answer) for r in results} == {(1, 3, 2)}
         assert {r.completion for r in results} == {"<answer>132</answer>"}
+        # What a table of a benchmark is made of.
+        assert [r.scores["exact"] for r in results] == [0.0, 1.0, 1.0]
 
 
 def test_a_majority_may_earn_less_than_the_best_constant() -> None:

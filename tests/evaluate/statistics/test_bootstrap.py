@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from kuleshov.evaluate.item_scores import relative_accuracy
 from kuleshov.evaluate.statistics import MIN_VIDEOS, Reported, all_right, estimate, macro, micro
 from kuleshov.evaluate.statistics.bootstrap import bootstrap
+from kuleshov.item_scores import relative_accuracy
 from kuleshov.tasks.anomaly import iou
 
 DRAWS = 4000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuleshov.evaluate.item_scores import relative_accuracy
+from kuleshov.item_scores import relative_accuracy
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""When does it happen? Charades-STA, ActivityNet Captions and QVHighlights: mIoU and R@1.
+
+    charades_sta    FOLDER/charades_sta_test.txt         AO8RW 0.0 6.9##a person opens a door.
+    activitynet     FOLDER/val_2.json                    {v_...: {timestamps, sentences}}
+    qvhighlights    FOLDER/highlight_val_release.jsonl   {qid, query, vid, relevant_windows}
+    videos of any folder below it, by their names
+
+R@1 at an IoU of 0.3, 0.5 and 0.7: the share of intervals that overlap the true one by as much; of
+several true windows (QVHighlights) the nearest one counts. A text with no interval or with two of
+them counts as 0 and stays in the denominator; published code takes the first one, and some leaves
+failures out. The wording is ours.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, final
+
+from kuleshov.errors import UsageError
+from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos
+from kuleshov.evaluate.adapters.annotations import json_of, need, one_of, rows_of, text_of
+from kuleshov.evaluate.adapters.item import Item
+from kuleshov.sample import Sample
+from kuleshov.tasks.given_values import IOUS, GivenInterval
+
+_LINE = re.compile(r"(\S+)\s+([\d.]+)\s+([\d.]+)\s*##\s*(.+)")
+
+
+class Grounding(Adapter):
+    """One interval for a sentence about a video."""
+
+    @abstractmethod
+    def items(self, folder: Path, videos: Videos) -> Iterator[Item]: ...
+
+    def lines(self, samples: Sequence[Sample]) -> Iterable[Line]:
+        yield Line("overall", "mIoU", samples, score="iou")
+        for least in IOUS:
+            yield Line("overall", f"R1@{least}", samples, score=f"r1_{least}")
+
+
+@final
+class CharadesSTA(Grounding):
+    title: ClassVar[str] = "Charades-STA"
+
+    def items(self, folder: Path, videos: Videos) -> Iterator[Item]:
+        file = one_of(folder, "charades_sta_test.txt", "**/charades_sta_test.txt")[0]
+        for number, line in enumerate(text_of(file).splitlines(), 1):
+            if not line.strip():
+                continue
+            match = _LINE.fullmatch(line.strip())
+            place = f"{file.name}, line {number}"
+            if match is None:
+                raise UsageError(f"{place} is {line!r}; expected: VIDEO START END##SENTENCE")
+            name, start, end, sentence = match.groups()
+            yield _item("charades_sta", place, videos.at(stem=name), sentence, [[start, end]])
+
+
+@final
+class ActivityNetCaptions(Grounding):
+    title: ClassVar[str] = "ActivityNet Captions"
+
+    def items(self, folder: Path, videos: Videos) -> Iterator[Item]:
+        file = one_of(folder, "val_2.json", "**/val_2.json")[0]
+        found = json_of(file)
+        if not isinstance(found, dict):
+            raise UsageError(f"{file} holds no object; expected: videos by name")
+        for name, row in found.items():
+            spans, sentences = need(row, "timestamps", name), need(row, "sentences", name)
+            if len(spans) != len(sentences):
+                raise UsageError(f"{name} has {len(spans)} intervals, {len(sentences)} sentences")
+            for number, (span, sentence) in enumerate(zip(spans, sentences, strict=True), 1):
+                place = f"{name}, sentence {number}"
+                yield _item("activitynet", place, videos.at(stem=name), sentence, [sorted(span)])
+
+
+@final
+class QVHighlights(Grounding):
+    title: ClassVar[str] = "QVHighlights"
+    not_computed: ClassVar[Mapping[str, str]] = {
+        "mAP": "needs several intervals with confidences; one interval is asked for",
+        "HIT@1": "needs a saliency for each clip",
+    }
+
+    def items(self, folder: Path, videos: Videos) -> Iterator[Item]:
+        name = "highlight_val_release.jsonl"
+        for place, row in rows_of(one_of(folder, name, f"**/{name}")[0]):
+            video = videos.at(stem=str(need(row, "vid", place)))
+            windows = need(row, "relevant_windows", place)
+            yield _item(
+                "qvhighlights",
+                str(need(row, "qid", place)),
+                video,
+                need(row, "query", place),
+                windows,
+            )
+
+
+def _item(entry: str, key: str, video: str, sentence: str, spans: list[list[Any]]) -> Item:
+    windows = [[float(start), float(end)] for start, end in spans]
+    if not windows or not all(0 <= start <= end for start, end in windows):
+        raise UsageError(f"{key}: its intervals are {spans}; expected: one or more, start to end")
+    return Item(
+        key=key,
+        video=video,
+        entry=entry,
+        prompt=(
+            f'When does this happen in the video: "{sentence.strip()}"? Give the start and the end '
+            "in seconds as start - end, for example 12.5 - 20.1."
+        ),
+        answer=windows,
+        kind=GivenInterval(),
+    )
