@@ -83,32 +83,3 @@ def thumbnail(frame: Pixels) -> str:
         image.save(buffer, "JPEG", quality=85)
         kind = "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def choose(
-    samples: Sequence[Sample],
-    before: dict[str, Result],
-    after: dict[str, Result],
-    names: tuple[str, str],
-) -> list[Pick]:
-    """For each task the largest gain, the largest loss and the first two by id, said as such."""
-    picks: list[Pick] = []
-    for task in sorted({sample.task for sample in samples}):
-        here = sorted(
-            (s for s in samples if s.task == task and s.id in before and s.id in after),
-            key=lambda s: s.id,
-        )
-        if not here:
-            continue
-        gains = {s.id: after[s.id].score - before[s.id].score for s in here}
-        by_gain = sorted(here, key=lambda s: gains[s.id])
-        wanted = [(s, "largest gain") for s in by_gain[-1:] if gains[s.id] > 0]
-        wanted += [(s, "largest loss") for s in by_gain[:1] if gains[s.id] < 0]
-        wanted += [(s, "one of the first by id") for s in here[:2]]
-        seen: set[str] = set()
-        for sample, why in wanted:
-            if sample.id not in seen:
-                seen.add(sample.id)
-                answers = ((names[0], before[sample.id]), (names[1], after[sample.id]))
-                picks.append(Pick(sample, why, answers))
-    return picks
