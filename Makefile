@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery fuzz soak audit-proof bench-data bench-scale bench-view clean
+.PHONY: demo test check fix gallery fuzz soak audit-proof bench-data bench-scale bench-view test-browser eval-demo clean
 .DEFAULT_GOAL := help
 
 help:
@@ -46,6 +46,12 @@ bench-scale: $(READY) ## how cost and memory grow with the number of videos, and
 
 bench-view: $(READY) ## how long a browser takes to open the page of 10,000 samples; needs Chromium
 	$(BIN)/python -m benchmarks.view
+
+test-browser: $(READY) ## look at a report in a real browser, also one of 10,000 items; needs Chromium
+	$(BIN)/python -m benchmarks.browser
+
+eval-demo: $(READY) ## a tiny model before and after training on two small frozen benchmarks, and their page
+	$(BIN)/python -m benchmarks.eval_demo
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -44,10 +44,12 @@ class Page:
 
     Attributes:
         console: warnings, errors and exceptions since the tab was opened.
+        asked: addresses that were asked for since then.
     """
 
     def __init__(self, read: int, write: int) -> None:
         self.console: list[str] = []
+        self.asked: list[str] = []
         self._read, self._write = read, write
         self._left = b""
         self._numbers = itertools.count(1)
@@ -55,7 +57,7 @@ class Page:
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         attached = self._call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
 
     def open(self, page: Path, place: str = "", seconds: float = 60) -> float:
@@ -159,6 +161,8 @@ class Page:
             self.console.append(str(values["exceptionDetails"]))
         elif method == "Runtime.consoleAPICalled" and values["type"] in ("error", "warning"):
             self.console.append(str(values["args"]))
+        elif method == "Network.requestWillBeSent":
+            self.asked.append(str(values["request"]["url"]))
         elif method == "Log.entryAdded" and values["entry"]["level"] in ("error", "warning"):
             self.console.append(str(values["entry"]))
 

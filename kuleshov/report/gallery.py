@@ -1,4 +1,4 @@
-"""Section: samples as the model saw them, and what it said."""
+"""Section: samples as the model sees them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from kuleshov.evaluate.results import Result
 from kuleshov.locations import Location
 from kuleshov.media import render as render_media
 from kuleshov.report.page import Section, render
@@ -20,11 +19,10 @@ _THUMBNAIL = 112  # pixels high; smaller frames are shown as they are, without l
 
 
 class Pick(NamedTuple):
-    """A sample to show, with the reason and each model's answer to it."""
+    """A sample to show, with the reason."""
 
     sample: Sample
     why: str
-    answers: tuple[tuple[str, Result], ...] = ()
 
 
 def gallery(picks: Sequence[Pick], root: Location, title: str = "Gallery") -> Section:
@@ -63,7 +61,6 @@ def _item(pick: Pick, root: Location) -> dict[str, Any]:
         "video": sample.provenance["videos"][0]["path"],
         "media": media,
         "truth": task_of(sample).write(sample.answer),
-        "answers": pick.answers,
     }
 
 
