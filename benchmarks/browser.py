@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.answered import answered, knows
 from benchmarks.chromium import DESKTOP, PHONE, BrowserError, Page, chromium, find_browser
@@ -40,7 +40,7 @@ class Site(NamedTuple):
     """A page, and what stands in its list as `data.js` has it."""
 
     page: Path
-    told: dict[str, list[list[object]]]
+    told: dict[str, Any]
 
 
 def main() -> None:
@@ -50,8 +50,8 @@ def main() -> None:
     options = parser.parse_args()
     if find_browser() is None:
         sys.exit(
-            "make test-browser: there is no Chromium. Install it (apt-get install chromium, or your "
-            "distribution's package), or set CHROMIUM to its path"
+            "there is no Chromium. Install it (apt-get install chromium, or the package of your "
+            "distribution), or set CHROMIUM to its path"
         )
     failed = []
     with tempfile.TemporaryDirectory() as folder, chromium() as tab:
@@ -165,7 +165,7 @@ def what_became_right_comes_first(tab: Page, page: Path) -> None:
     told = _told(page).told
     tab.open(page)
     kinds = told["items"][1]
-    assert kinds == sorted(kinds, key=lambda kind: int(str(kind))) and kinds[0] == 0
+    assert kinds == sorted(kinds) and kinds[0] == 0
     assert _item(tab) == told["items"][0][0]
     assert tab.value("document.querySelector('#item h3').textContent").startswith("wrong to right")
 
@@ -200,9 +200,9 @@ def filters_leave_what_they_name(tab: Page, page: Path) -> None:
     wanted = {
         "change=right+to+wrong": [i for i, kind in zip(ids, kinds, strict=True) if kind == 1],
         "row=jigsaw": [
-            i for i, row in zip(ids, rows, strict=True) if told["rows"][int(str(row))] == "jigsaw"
+            i for i, row in zip(ids, rows, strict=True) if told["rows"][row] == "jigsaw"
         ],
-        "flag=needs+time": [i for i, f in zip(ids, flags, strict=True) if int(str(f)) & 1],
+        "flag=needs+time": [i for i, f in zip(ids, flags, strict=True) if f & 1],
         f"search={ids[3]}": [ids[3]],
         "search=no+such+path": [],
     }

@@ -13,6 +13,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,14 @@ from typing import Any
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PHONE, DESKTOP = (390, 844), (1300, 900)
+# Gives the pipes the numbers that the protocol wants, and becomes the browser.
+_ON_3_AND_4 = """
+import fcntl, os, sys
+pipes = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+for number, pipe in enumerate(pipes, 3):
+    os.dup2(pipe, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 _KEYS = {"ArrowRight": 39, "ArrowLeft": 37}
 
 
@@ -183,9 +192,8 @@ def chromium(arguments: Sequence[str] = ()) -> Iterator[Page]:
     to_browser, from_us = os.pipe()
     to_us, from_browser = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # The shell gives the pipes the numbers that the protocol wants.
         command = [
-            *("/bin/sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh"),
+            *(sys.executable, "-I", "-S", "-c", _ON_3_AND_4, str(to_browser), str(from_browser)),
             *(program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
             *(f"--user-data-dir={profile}", "--remote-debugging-pipe", *arguments),
         ]
