@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery docs fuzz soak audit-proof bench-data bench-scale bench-view bench-train clean
+.PHONY: demo test check fix gallery docs fuzz soak audit-proof bench-data bench-scale bench-view bench-train test-browser eval-demo clean
 .DEFAULT_GOAL := help
 
 help:
@@ -52,6 +52,12 @@ bench-view: $(READY) ## how long a browser takes to open the page of 10,000 samp
 
 bench-train: $(READY) ## a GRPO step against stock TRL; ARGS='--device cuda --size 7b' on a GPU
 	$(BIN)/python -m benchmarks.train $(ARGS)
+
+test-browser: $(READY) ## look at a report in a real browser, also one of 10,000 items; needs Chromium
+	$(BIN)/python -m benchmarks.browser
+
+eval-demo: $(READY) ## a tiny model before and after training on two small frozen benchmarks, and their page
+	$(BIN)/python -m benchmarks.eval_demo
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -255,11 +255,8 @@ def view(
     """
     from kuleshov.report.view import view as run
 
-    if sheets != "all" and not sheets.isdecimal():
-        raise UsageError(f"--sheets is {sheets!r}; allowed: a number or all")
-    count = None if sheets == "all" else int(sheets)
     with live(err) as shown:
-        viewed = run(data, output or data / "view", count, workers, shown.progress)
+        viewed = run(data, output or data / "view", _count(sheets), workers, shown.progress)
     out.print(f"{viewed.samples} samples, {viewed.sheets} with a sheet, and {viewed.skips} skips")
     if viewed.failed:
         err.print(f"{viewed.failed} sheets cannot be drawn; the page says why")
@@ -474,17 +471,53 @@ def freeze(
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, first to last.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="PAGE", help="Page to write.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN",
+            help="Run folders: the base model's evaluation, the training, the trained model's "
+            "evaluation, with several seeds each of them; for each sample set. Or a lone one.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="PAGE", help="A folder, or a page: x.html."),
+    ] = Path("report"),
+    sheets: Annotated[
+        str, typer.Option(help="Contact sheets: N items of each task, or all.")
+    ] = "20",
+    fail_on_regress: Annotated[
+        bool, typer.Option(help="Exit with 1 if a task has become worse, its interval below 0.")
+    ] = False,
 ) -> None:
-    """Write one page that compares two evaluations, with the training between them.
+    """Write a page on one evaluated model, or on two with the training between them.
 
     Example: kuleshov report runs/base-eval runs/first runs/first-eval -o report.html
     """
-    from kuleshov.report.build import build
+    from kuleshov.report.build import build, page_of
+    from kuleshov.report.compared import regressed
 
-    build(runs, output)
-    out.print(str(output))
+    with live(err) as shown:
+        rows = build(runs, output, sheets=_count(sheets), workers=None, progress=shown.progress)
+    out.print(str(page_of(output)), soft_wrap=True)
+    if fail_on_regress:
+        for name, row in rows.items():
+            if row.interval is None:
+                err.print(
+                    f"{name}: not known whether it has become worse: {row.videos} videos are too "
+                    "few for an interval",
+                    markup=False,
+                    soft_wrap=True,
+                )
+        for name in (worse := regressed(rows)):
+            row = rows[name]
+            err.print(
+                f"{name} has become worse: {row.difference:+.3f}, 95 % interval {row.interval}",
+                markup=False,
+                soft_wrap=True,
+            )
+        if worse:
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -537,6 +570,13 @@ def main() -> None:
 def _main_process() -> bool:
     """Whether this is the process that speaks, of those that `accelerate launch` starts."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def _count(sheets: str) -> int | None:
+    """How many contact sheets an option asks for; None for all."""
+    if sheets != "all" and not sheets.isdecimal():
+        raise UsageError(f"--sheets is {sheets!r}; allowed: a number or all")
+    return None if sheets == "all" else int(sheets)
 
 
 def _made(summary: dict[str, Any], output: Path) -> None:

@@ -1,60 +1,107 @@
-"""The report of an experiment: which sections, from which runs."""
+"""The report of an experiment: which sections, from which runs.
+
+    report/                     or      some.html
+      index.html   the page                some.html
+      report.json  all figures             some.json
+      report.md    the table               some.md
+      report.tex   the table               some.tex
+      report_files/                        some_files/   what the flip browser reads, see flips.py
+
+Nothing else is needed: no server, and nothing from elsewhere.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from kuleshov.dataset import videos_root
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.compare import TaskComparison, compare, samples_of
-from kuleshov.evaluate.results import load_results
+from kuleshov.evaluate.compare import TaskComparison
+from kuleshov.files import replace_text
+from kuleshov.progress import Progress
+from kuleshov.report import tables
+from kuleshov.report.compared import compared, labelled
 from kuleshov.report.curves import curves
-from kuleshov.report.gallery import choose, gallery
-from kuleshov.report.page import Section, write_page
+from kuleshov.report.flips import SHEETS, flips
+from kuleshov.report.floors import floors
+from kuleshov.report.forest import forest
+from kuleshov.report.letters import letters
+from kuleshov.report.needs_time import needs_time
+from kuleshov.report.page import Section, clean, write_page
 from kuleshov.report.results import results
 from kuleshov.report.settings import settings
+from kuleshov.report.sub_scores import sub_scores
 from kuleshov.run import environment
+
+NAMES = ("base", "trained")
+
+
+def page_of(output: Path) -> Path:
+    """The page's file: the output itself if it is called .html, else index.html in it."""
+    return output if output.suffix == ".html" else output / "index.html"
 
 
 def build(
-    runs: Sequence[Path], page: Path, names: tuple[str, str] = ("before", "after"), lead: str = ""
+    runs: Sequence[Path],
+    output: Path,
+    names: tuple[str, str] = NAMES,
+    lead: str = "",
+    sheets: int | None = SHEETS,
+    workers: int | None = 0,
+    progress: Progress = lambda *_: None,
 ) -> dict[str, TaskComparison]:
-    """Write the page that compares two evaluated models, with the training between them.
+    """Write the page of one model, or of two with the training between them.
 
     Args:
-        runs: run folders in any order of stages; the first with results is the model before,
-            the last one the model after, and those with metrics are training runs.
-        page: the HTML file to write.
-        names: what the two models are called.
+        runs: run folders. Of the evaluations of one sample set the first is the base model's,
+            the others are the trained model's, one for each seed of its training. Those with
+            metrics are training runs.
+        output: the HTML file to write, or the folder for it.
+        names: what the two models are called; of one alone the second name.
         lead: a sentence on how the figures were made.
+        sheets: items of each row that get a contact sheet; None for all.
+        workers: processes that draw these; None for one a core, 0 for none but this one.
+        progress: told of every sheet.
 
     Returns:
-        The figures of the table, by task.
+        The figures of the table, by its rows.
 
     Raises:
-        UsageError: not two evaluation runs, or of different samples.
+        UsageError: no evaluation run, runs that cannot be compared, or a folder that holds
+            something else.
+        WriteError: the disk is full, or the output cannot be written.
     """
     for run in runs:
         if not (run / "environment.json").is_file():
             raise UsageError(f"{run} is no run folder; give those of `kuleshov train` and `eval`")
     evaluated = [run for run in runs if (run / "results.jsonl").is_file()]
-    if len(evaluated) < 2:
+    if not evaluated:
         raise UsageError(
-            f"a report compares two evaluations, got {len(evaluated)}; run `kuleshov eval` on the "
-            "model before and after training and give both run folders"
+            "a report needs an evaluation, and none of these runs is one; run `kuleshov eval` on "
+            "the model before and after training and give both run folders"
         )
-    before, after = evaluated[0], evaluated[-1]
-    comparisons = compare(before, after)
-    first, second = (
-        {r.sample: r for r in load_results(run) if r.condition == "full"} for run in (before, after)
-    )
-    picks = choose(samples_of(after), first, second, names)
+    page = page_of(output)
+    name = "report" if page != output else page.stem
+    if page != output and page.exists() and not (output / "report.json").exists():
+        raise UsageError(f"{output} holds another page; give another folder with -o")
+    sets = compared(evaluated)
+    called = names if sets[0].before is not None else names[1:]
+    if len(called) == 1 and names == NAMES:
+        called = ("score",)
+    temperature = environment(evaluated[-1])["temperature"]
     sections: list[Section | None] = [
-        results(comparisons, names, environment(after)["temperature"]),
-        settings(runs, lead),
+        results(sets, called, temperature),
+        forest(sets, called),
+        sub_scores(sets, called),
+        needs_time(sets, called),
+        floors(sets, called),
+        letters(sets, called),
         *(curves(run) for run in runs if run not in evaluated),
-        gallery(picks, videos_root(environment(after)["data"])),
+        flips(sets, called, page.parent / f"{name}_files", sheets, workers, progress),
+        settings(runs, lead),
     ]
+    replace_text(page.parent / f"{name}.json", tables.as_json(sets, called) + "\n")
+    replace_text(page.parent / f"{name}.md", clean(tables.markdown(sets, called)))
+    replace_text(page.parent / f"{name}.tex", clean(tables.latex(sets, called)))
     write_page(page, "kuleshov report", [section for section in sections if section is not None])
-    return comparisons
+    return labelled(sets)

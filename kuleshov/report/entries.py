@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from kuleshov.errors import KuleshovError
+from kuleshov.report.page import clean
 from kuleshov.report.sheets import GAP, Place, Sheet, as_in_video, as_shown, labels, marked
 from kuleshov.sample import Json, MediaItem, Sample, Skip, dump_json
 from kuleshov.tasks import Task, build
@@ -63,7 +64,7 @@ def entry(sample: Sample) -> Entry:
     sheet = _sheet_name([_SHEETS, shown, videos]) if sample.media else ""
     details = {
         **shown,
-        "answer": _answer(sample),
+        "answer": written(sample, sample.answer),
         "chance": round(sample.chance, 4),
         "form": sample.form,
         "provenance": sample.provenance,
@@ -92,11 +93,12 @@ def marks_of(sample: Sample) -> list[Place]:
         return []
 
 
-def _answer(sample: Sample) -> str:
+def written(sample: Sample, answer: Json) -> str:
+    """An answer to a sample as its prompt asks for it; as JSON where the task is not known here."""
     try:
-        return _task(sample.task, dump_json(sample.knobs)).write(sample.answer)
+        return _task(sample.task, dump_json(sample.knobs)).write(answer)
     except KuleshovError:
-        return dump_json(sample.answer)
+        return dump_json(answer)
 
 
 @lru_cache(maxsize=64)
@@ -156,7 +158,7 @@ def script(function: str, *values: Json) -> str:
     """A call with JSON; it may stand in a page as well as in a file of its own."""
     texts = (json.dumps(value, separators=(",", ":"), ensure_ascii=False) for value in values)
     text = f"{function}({','.join(texts)});\n".replace("</", "<\\/")
-    return text.encode("utf-8", "replace").decode()  # a path of other bytes has lone surrogates
+    return clean(text)
 
 
 def chunks(entries: Sequence[Entry]) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""Section: samples as the model saw them, and what it said."""
+"""Section: samples as the model sees them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from kuleshov.evaluate.results import Result
 from kuleshov.locations import Location
 from kuleshov.media import render as render_media
 from kuleshov.report.page import Section, render
@@ -20,11 +19,10 @@ _THUMBNAIL = 112  # pixels high; smaller frames are shown as they are, without l
 
 
 class Pick(NamedTuple):
-    """A sample to show, with the reason and each model's answer to it."""
+    """A sample to show, with the reason."""
 
     sample: Sample
     why: str
-    answers: tuple[tuple[str, Result], ...] = ()
 
 
 def gallery(picks: Sequence[Pick], root: Location, title: str = "Gallery") -> Section:
@@ -63,7 +61,6 @@ def _item(pick: Pick, root: Location) -> dict[str, Any]:
         "video": sample.provenance["videos"][0]["path"],
         "media": media,
         "truth": task_of(sample).write(sample.answer),
-        "answers": pick.answers,
     }
 
 
@@ -83,32 +80,3 @@ def thumbnail(frame: Pixels) -> str:
         image.save(buffer, "JPEG", quality=85)
         kind = "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def choose(
-    samples: Sequence[Sample],
-    before: dict[str, Result],
-    after: dict[str, Result],
-    names: tuple[str, str],
-) -> list[Pick]:
-    """For each task the largest gain, the largest loss and the first two by id, said as such."""
-    picks: list[Pick] = []
-    for task in sorted({sample.task for sample in samples}):
-        here = sorted(
-            (s for s in samples if s.task == task and s.id in before and s.id in after),
-            key=lambda s: s.id,
-        )
-        if not here:
-            continue
-        gains = {s.id: after[s.id].score - before[s.id].score for s in here}
-        by_gain = sorted(here, key=lambda s: gains[s.id])
-        wanted = [(s, "largest gain") for s in by_gain[-1:] if gains[s.id] > 0]
-        wanted += [(s, "largest loss") for s in by_gain[:1] if gains[s.id] < 0]
-        wanted += [(s, "one of the first by id") for s in here[:2]]
-        seen: set[str] = set()
-        for sample, why in wanted:
-            if sample.id not in seen:
-                seen.add(sample.id)
-                answers = ((names[0], before[sample.id]), (names[1], after[sample.id]))
-                picks.append(Pick(sample, why, answers))
-    return picks

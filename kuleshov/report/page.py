@@ -34,4 +34,9 @@ def render(template: str, **values: Any) -> Markup:
 
 def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, render("page.html", title=title, sections=sections))
+    replace_text(path, clean(render("page.html", title=title, sections=sections)))
+
+
+def clean(text: str) -> str:
+    """Text that can be written: a name of other bytes than UTF-8 has lone surrogates."""
+    return text.encode("utf-8", "replace").decode()

@@ -30,7 +30,7 @@ def settings(runs: Sequence[Path], lead: str = "") -> Section:
         blocks.append({"name": run.name, "facts": facts, "config": text})
     for folder in data.values():
         text = (folder / "config.yaml").read_text(encoding="utf-8")
-        seed = yaml.safe_load(text)["seed"]
+        seed = yaml.safe_load(text).get("seed")
         blocks.insert(
             0, {"name": f"samples in {folder.name}", "facts": {"seed": seed}, "config": text}
         )

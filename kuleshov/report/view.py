@@ -15,23 +15,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from functools import partial
-from itertools import tee
 from pathlib import Path
 from typing import NamedTuple
 
 from kuleshov.dataset import iterate_samples, load_skips, load_summary, videos_root
-from kuleshov.errors import KuleshovError, UsageError
-from kuleshov.files import replace_text, replacing
-from kuleshov.locations import Location
-from kuleshov.media import render_all
+from kuleshov.errors import UsageError
+from kuleshov.files import replace_text
 from kuleshov.progress import Progress
-from kuleshov.report import entries, sheets
+from kuleshov.report import drawing, entries
 from kuleshov.report.entries import Entry
 from kuleshov.report.page import render
-from kuleshov.runners import Failed, Limits, runner
-from kuleshov.sample import Sample
 
 SHEETS = 20
 """Samples of each task that get a contact sheet."""
@@ -73,8 +66,15 @@ def view(
     # Sorted, a page of the list needs few of the files with details.
     listed = sorted(_entries(data, progress))
     skips = load_skips(data)
-    failed = _draw_missing(data, folder, _wanted(listed, count), workers, progress)
-    there = _there(folder)
+    failed = drawing.draw_missing(
+        iterate_samples(data),
+        _wanted(listed, count),
+        videos_root(data),
+        folder / "sheets",
+        workers,
+        progress,
+    )
+    there = drawing.drawn(folder / "sheets")
 
     def state(entry: Entry) -> str:
         if not entry.sheet:
@@ -83,7 +83,12 @@ def view(
 
     for number, text in enumerate(entries.chunks(listed)):
         replace_text(_details(folder, number), text)
-    about = {"title": data.resolve().name, "command": f"kuleshov view {shlex.quote(str(data))}"}
+    about = {
+        "title": data.resolve().name,
+        "folder": "",
+        "few": "only the first samples of each task have one. For one of each sample: "
+        f"kuleshov view {shlex.quote(str(data))} --sheets all",
+    }
     replace_text(folder / "data.js", entries.data(listed, skips, state, about))
     replace_text(page, render("view.html", title=f"Samples in {data.resolve().name}"))
     _remove_others(folder, listed)
@@ -109,70 +114,13 @@ def _wanted(listed: Sequence[Entry], count: int | None) -> dict[str, str]:
     return wanted
 
 
-def _draw_missing(
-    data: Path, folder: Path, wanted: dict[str, str], workers: int | None, progress: Progress
-) -> dict[str, str]:
-    """Draw the sheets that are not there; returns the reasons of those that cannot be drawn."""
-    there = _there(folder)
-    missing = {id: sheet for id, sheet in wanted.items() if sheet not in there}
-    failed: dict[str, str] = {}
-    if not missing:
-        return failed
-    progress("drawing sheets", 0, len(missing))
-    draw = partial(_draw, root=videos_root(data), folder=folder / "sheets")
-    work, names = tee(_work(data, missing))
-    with (
-        runner("local", workers, Limits()) as run,
-        closing(run.map(draw, work)) as results,
-    ):
-        for done, ((_, name), result) in enumerate(zip(names, results, strict=True), 1):
-            if result is not None:
-                failed[name] = result.reason
-            progress("drawing sheets", done, len(missing))
-    return failed
-
-
-def _work(data: Path, missing: dict[str, str]) -> Iterator[tuple[Sample, str]]:
-    return ((s, missing[s.id]) for s in iterate_samples(data) if s.id in missing)
-
-
-def _draw(work: tuple[Sample, str], root: Location, folder: Path) -> Failed | None:
-    """Both sheets of a sample, or why there are none."""
-    sample, name = work
-    bare = sheets.without_edits(sample)
-    try:
-        shown, plain = render_all([sample, bare], root)
-    except KuleshovError as error:
-        return Failed(str(error))
-    marks, labels = entries.marks_of(sample), sheets.labels(sample)
-    in_video = sheets.as_in_video(sample)
-    # The first one last: where it is, both are.
-    if in_video is not None:
-        _write(folder / f"{name}-1.jpg", sheets.drawn(in_video, plain, labels, marks))
-    _write(folder / f"{name}-0.jpg", sheets.drawn(sheets.as_shown(sample), shown, labels, marks))
-    return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    with replacing(path) as file:
-        file.write(content)
-
-
-def _there(folder: Path) -> set[str]:
-    """Names of the sheets that are drawn."""
-    return {path.stem.removesuffix("-0") for path in (folder / "sheets").glob("*-0.jpg")}
-
-
 def _details(folder: Path, number: int) -> Path:
     return folder / "details" / f"{number:03}.js"
 
 
 def _remove_others(folder: Path, listed: Sequence[Entry]) -> None:
     """Remove what belongs to a set that was here before."""
-    names = {entry.sheet for entry in listed}
-    for path in (folder / "sheets").glob("*-[01].jpg"):
-        if path.stem[:-2] not in names:
-            path.unlink()
+    drawing.remove_others(folder / "sheets", (entry.sheet for entry in listed))
     for path in (folder / "details").glob("*.js"):
         if path.stem.isdecimal() and int(path.stem) * entries.CHUNK >= len(listed):
             path.unlink()

@@ -6,19 +6,19 @@ from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.answered import Says, answered, knows
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.results import Result, append_results
 from kuleshov.report.build import build
 from kuleshov.report.curves import chart, curves
-from kuleshov.report.gallery import Pick, choose, gallery, thumbnail
+from kuleshov.report.gallery import Pick, gallery, thumbnail
 from kuleshov.sample import Sample
 from kuleshov.synthesize import MakeConfig, make
+from kuleshov.tasks import task_of
 
 HOSTILE = "<script>alert(1)</script> & <b>"
 
@@ -26,7 +26,7 @@ HOSTILE = "<script>alert(1)</script> & <b>"
 class Checker(HTMLParser):
     """Collects the tags of a page and fails on one that is closed without being open."""
 
-    VOID = ("meta", "img", "line", "polyline", "br")
+    VOID = ("meta", "img", "line", "polyline", "br", "circle", "rect")
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,6 +54,21 @@ def checked(text: str) -> Checker:
     return checker
 
 
+def cells(page: str, task: str) -> list[str]:
+    """The cells of the first row of a task."""
+    row = page[page.index(f'<th scope="row">{task}</th>') :].split("</tr>")[0]
+    return [re.sub(r"<.*?>|\s+", " ", cell).strip() for cell in row.split("<td>")[1:]]
+
+
+def always(right: bool) -> Says:
+    """A model that always says the truth, or never says anything."""
+
+    def says(sample: Sample, condition: str) -> str:
+        return task_of(sample).completion(sample.answer) if right else HOSTILE
+
+    return says
+
+
 @pytest.fixture
 def data(short_clips: Path, tmp_path: Path) -> Path:
     make(
@@ -62,23 +77,6 @@ def data(short_clips: Path, tmp_path: Path) -> Path:
         MakeConfig(workers=0, tasks={"anomaly": {}, "jigsaw": {}}, held_out=1),
     )
     return tmp_path / "data"
-
-
-def evaluated(folder: Path, data: Path, score: float) -> Path:
-    folder.mkdir()
-    record: dict[str, Any] = {"data": str(data), "samples": "same", "model": "m"}
-    record |= {"temperature": 1.0, "versions": {"python": "3"}}
-    (folder / "environment.json").write_text(json.dumps(record))
-    (folder / "config.yaml").write_text("batch_size: 1\n")
-    append_results(
-        folder,
-        [
-            Result(s.id, s.task, s.video_ids[0], condition, 0, HOSTILE, None, score, 48, 9)
-            for s in load_samples(data)
-            for condition in ("full", "blind")
-        ],
-    )
-    return folder
 
 
 def trained(folder: Path) -> Path:
@@ -98,72 +96,105 @@ def trained(folder: Path) -> Path:
 @pytest.fixture
 def page(data: Path, tmp_path: Path) -> str:
     runs = [
-        evaluated(tmp_path / "before", data, 0.25),
+        answered(tmp_path / "before", data, always(False), ("full", "blind")),
         trained(tmp_path / "train"),
-        evaluated(tmp_path / "after", data, 0.75),
+        answered(tmp_path / "after", data, always(True), ("full", "blind")),
     ]
-    build(runs, tmp_path / "page.html")
+    build(runs, tmp_path / "page.html", sheets=0)
     return (tmp_path / "page.html").read_text()
 
 
-def test_the_page_is_well_formed_and_needs_nothing_else(page: str) -> None:
+def test_the_page_is_well_formed_and_needs_nothing_but_its_own_folder(page: str) -> None:
     checker = checked(page)
-    assert checker.sources and all(source.startswith("data:image/") for source in checker.sources)
-    assert "script" not in checker.tags
-    assert "http" not in re.sub(r"data:[^\"]*", "", page)
+    outside = [source for source in checker.sources if not source.startswith("#")]
+    assert outside == ["page_files/data.js"]
+    assert "http" not in page and "@import" not in page and "url(/" not in page
 
 
-def test_model_text_is_escaped(page: str) -> None:
-    assert HOSTILE not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &lt;b&gt;" in page
-
-
-def test_the_table_shows_scores_floors_difference_and_failures(page: str) -> None:
-    row = page[page.index("<td>jigsaw</td>") :]
-    cells = [re.sub(r"<.*?>|\s+", " ", c).strip() for c in row.split("<td>")[2:13]]
-    items, videos, _, _, blind, before, after, difference, interval, _, failed = cells
-    assert (items, videos) == ("12", "12")
-    assert (blind, before, after, difference) == ("0.750", "0.250", "0.750", "+0.500")
-    # 12 videos that all gain 0.5: see test_compare.py.
-    assert interval == "+0.136 to +0.621"
-    assert failed == "100.0 %"
-
-
-def test_the_table_shows_floors_p_values_and_what_was_not_run(page: str) -> None:
-    row = page[page.index("<td>jigsaw</td>") :].split("</tr>")[0]
-    cells = [re.sub(r"<.*?>|\s+", " ", c).strip() for c in row.split("<td>")[14:]]
-    # All of 12 videos gained: 2 of 2^12; with anomaly, which did as well, twice that.
-    assert cells[:3] == ["0.00049", "0.00098", "not known"]
-    assert all(0 <= float(cell) <= 1 for cell in cells[3:5])
-    assert cells[5:] == ["not run", "not run", "not run"]
+def test_the_table_shows_scores_difference_interval_p_and_n(page: str) -> None:
+    # 12 videos that all gain 1: the interval is Wilson's, see test_compare.py. p: all of 12
+    # videos gained, 2 of 2^12; with anomaly, which did as well, twice that.
+    before, after, difference, interval, p, items, videos = cells(page, "jigsaw")
+    assert (before, after, difference, items, videos) == ("0.000", "1.000", "+1.000", "12", "12")
+    assert interval.endswith("to +1.000") and 0 < float(interval.split()[0]) < 1
+    assert p == "0.00098"
     assert "1 training seed: the interval covers other videos" in page
 
 
-def test_the_gallery_shows_every_frame_with_both_times(page: str, data: Path) -> None:
-    sample = min((s for s in load_samples(data) if s.task == "anomaly"), key=lambda s: s.id)
-    article = page[page.index(sample.id) :].split("</article>")[0]
-    assert article.count("<img") == 48
-    for frame in sample.media[0].frames:
-        assert f"{frame.source_seconds:.2f} s<br>told {frame.shown_seconds:.2f} s" in article
-    edit = sample.media[0].edits[0]
-    assert article.count('class="edited"') == edit["stop"] - edit["start"]
-    assert sample.prompt.split("<video>\n")[1] in unescape(article)
+def test_the_floors_stand_beside_the_score(page: str) -> None:
+    row = cells(page[page.index("<h2>Floors") :], "jigsaw")
+    chance, random, majority, constant, blind, score, above, failed, failed_after, seen = row
+    assert all(0 <= float(cell) < 1 for cell in (chance, random, majority, constant))
+    assert (blind, score, above) == ("1.000", "1.000", "+100 %")
+    assert (failed, failed_after, seen) == ("100.0 %", "0.0 %", "not known")
 
 
 def test_few_videos_get_words_instead_of_an_interval(data: Path, tmp_path: Path) -> None:
-    runs = [evaluated(tmp_path / name, data, 0.5) for name in ("a", "b")]
+    runs = [answered(tmp_path / name, data, always(True), ("full",)) for name in ("a", "b")]
     for run in runs:
         path = run / "results.jsonl"
         path.write_text("".join(line + "\n" for line in path.read_text().splitlines()[:4]))
-    build(runs, tmp_path / "page.html")
-    assert "too few for an interval" in (tmp_path / "page.html").read_text()
+    build(runs, tmp_path / "page.html", sheets=0)
+    text = (tmp_path / "page.html").read_text()
+    assert "too few for an interval" in text and "too few videos" in cells(text, "anomaly")
 
 
-def test_one_evaluation_is_no_comparison(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="compares two evaluations, got 1"):
-        build([evaluated(tmp_path / "a", data, 0.5)], tmp_path / "page.html")
+def test_one_run_alone_is_shown_without_a_comparison(data: Path, tmp_path: Path) -> None:
+    run = answered(tmp_path / "a", data, knows(0.5))
+    build([run], tmp_path / "site", sheets=0)
+    text = (tmp_path / "site" / "index.html").read_text()
+    checked(text)
+    score, interval, *counts = cells(text, "jigsaw")
+    low, _, high = interval.split()
+    assert float(low) < float(score) < float(high) and counts == ["12", "12"]
+    assert "difference" not in text.split("<script>")[0].lower().split("</style>")[1]
+    figures = json.loads((tmp_path / "site" / "report.json").read_text())["sets"][0]["tasks"]
+    assert "before" not in figures["jigsaw"] and figures["jigsaw"]["n"] == 12
+
+
+def test_more_runs_are_training_seeds_of_one_model(data: Path, tmp_path: Path) -> None:
+    base, *seeds = (answered(tmp_path / str(i), data, knows(0.3 * i, i)) for i in range(3))
+    rows = build([base, *seeds], tmp_path / "site", sheets=0)
+    assert {row.seeds for row in rows.values()} == {2}
+    alone = [build([base, s], tmp_path / f"{s.name}.html", sheets=0)["jigsaw"] for s in seeds]
+    assert rows["jigsaw"].after == pytest.approx(sum(row.after for row in alone) / 2)
+    text = (tmp_path / "site" / "index.html").read_text()
+    assert "the mean of 2 runs, taken as training seeds" in text
+
+
+def test_several_sample_sets_share_a_page_and_a_correction(
+    data: Path, short_clips: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    make(short_clips, other, MakeConfig(workers=0, tasks={"arrow": {}}, held_out=1))
+    # The same two models, whose names are those of their run folders.
+    runs = [
+        answered(tmp_path / where.name / "runs" / name, where, always(right), ("full",))
+        for where in (data, other)
+        for name, right in (("base", False), ("trained", True))
+    ]
+    rows = build(runs, tmp_path / "site", sheets=0)
+    assert list(rows) == ["data: anomaly", "data: jigsaw", "other: arrow"]
+    # Three rows of the same p: Holm's first factor for all of them.
+    assert {round(row.p_holm / row.p, 6) for row in rows.values()} == {3.0}
+    with pytest.raises(UsageError, match="different models"):
+        build([runs[0], runs[3]], tmp_path / "site")
+
+
+def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs an evaluation"):
+        build([trained(tmp_path / "train")], tmp_path / "page.html")
     with pytest.raises(UsageError, match="is no run folder"):
         build([tmp_path / "nothing"], tmp_path / "page.html")
+
+
+def test_another_page_is_not_written_over(data: Path, tmp_path: Path) -> None:
+    run = answered(tmp_path / "a", data, always(True), ("full",))
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("mine")
+    with pytest.raises(UsageError, match="holds another page"):
+        build([run], tmp_path / "site")
+    assert (tmp_path / "site" / "index.html").read_text() == "mine"
 
 
 def test_curves_take_a_repeated_step_once_and_name_tasks(tmp_path: Path) -> None:
@@ -199,25 +230,17 @@ def test_small_frames_are_shown_without_loss() -> None:
     assert thumbnail(large).startswith("data:image/jpeg;base64,")
 
 
-def test_picks_say_why_they_were_picked(data: Path) -> None:
-    samples = [s for s in load_samples(data) if s.task == "jigsaw"]
-    names = ("before", "after")
-
-    def results(scores: list[float]) -> dict[str, Result]:
-        made = Result("", "jigsaw", "v", "full", 0, "x", None, 0.0, 1, 1)
-        return {
-            s.id: replace(made, sample=s.id, score=score)
-            for s, score in zip(samples, scores, strict=True)
-        }
-
-    before = results([0.5] * len(samples))
-    after = results([0.9, 0.1] + [0.5] * (len(samples) - 2))
-    picks = choose(samples, before, after, names)
-    assert [pick.why for pick in picks[:2]] == ["largest gain", "largest loss"]
-    assert [pick.sample for pick in picks[:2]] == samples[:2]
-    assert len({pick.sample.id for pick in picks}) == len(picks)
-    # Where nothing was lost, nothing is shown as a loss.
-    assert not [p for p in choose(samples, before, before, names) if p.why.startswith("largest")]
+def test_a_gallery_shows_every_frame_with_both_times(data: Path, short_clips: Path) -> None:
+    sample = min((s for s in load_samples(data) if s.task == "anomaly"), key=lambda s: s.id)
+    body = gallery(
+        [Pick(replace(sample, prompt=f"{HOSTILE}{sample.prompt}"), "")], short_clips
+    ).body
+    assert body.count("<img") == 48 and HOSTILE not in body
+    for frame in sample.media[0].frames:
+        assert f"{frame.source_seconds:.2f} s<br>told {frame.shown_seconds:.2f} s" in body
+    edit = sample.media[0].edits[0]
+    assert body.count('class="edited"') == edit["stop"] - edit["start"]
+    assert f"{HOSTILE}{sample.prompt}" in unescape(body)
 
 
 def test_a_gallery_without_answers_shows_the_truth(data: Path, short_clips: Path) -> None:
