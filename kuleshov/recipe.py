@@ -90,7 +90,7 @@ def load(
     for text in sets:
         names, value = setting(text)
         if names[0] == section and section not in (field.name for field in fields(kind)):  # type: ignore[arg-type]
-            raise UsageError(f"--set {text}: keys start below {section}; leave out '{section}.'")
+            raise UsageError(f"--set {text!r}: keys start below {section}; leave out '{section}.'")
         values = _put(kind, values, names, value, section)
     return build(kind, values, section)
 
@@ -114,7 +114,7 @@ def setting(text: str) -> tuple[list[str], Any]:
         return names, yaml.load(value, Loader=_Loader)
     except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date such as 2020-99-99
         reason = " ".join(str(error).split())
-        raise UsageError(f"--set {key}: {value!r} is no YAML value: {reason}") from error
+        raise UsageError(f"--set {key!r}: {value!r} is no YAML value: {reason}") from error
 
 
 def _put(kind: Any, values: dict[str, Any], names: list[str], value: Any, where: str) -> Any:
