@@ -7,7 +7,7 @@
       train/        the training run; train/sft/model is the cold-started model
       before/       evaluation of the cold-started model
       after/        evaluation of the GRPO-trained model
-      report.html   the page
+      report.html   the page; what it reads lies in report_files/, its tables beside it
       result.json   its figures
 
 An interrupted demo goes on where it was; a finished one starts over.

@@ -98,10 +98,11 @@ def build(
         letters(sets, called),
         *(curves(run) for run in runs if run not in evaluated),
         flips(sets, called, page.parent / f"{name}_files", sheets, workers, progress),
-        settings(runs, lead),
+        settings(runs),
     ]
     replace_text(page.parent / f"{name}.json", tables.as_json(sets, called) + "\n")
     replace_text(page.parent / f"{name}.md", clean(tables.markdown(sets, called)))
     replace_text(page.parent / f"{name}.tex", clean(tables.latex(sets, called)))
-    write_page(page, "kuleshov report", [section for section in sections if section is not None])
+    shown = [section for section in sections if section is not None]
+    write_page(page, "kuleshov report", shown, lead)
     return labelled(sets)

@@ -32,9 +32,20 @@ def render(template: str, **values: Any) -> Markup:
     return Markup(_TEMPLATES.get_template(template).render(**values))
 
 
-def write_page(path: Path, title: str, sections: Sequence[Section]) -> None:
+def write_page(path: Path, title: str, sections: Sequence[Section], lead: str = "") -> None:
+    """Write a page.
+
+    Args:
+        path: the HTML file.
+        title: its heading.
+        sections: in order.
+        lead: what a reader should know before all of them.
+
+    Raises:
+        WriteError: the disk is full, or the file cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, clean(render("page.html", title=title, sections=sections)))
+    replace_text(path, clean(render("page.html", title=title, sections=sections, lead=lead)))
 
 
 def clean(text: str) -> str:

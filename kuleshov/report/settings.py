@@ -12,12 +12,11 @@ from kuleshov.report.page import Section, render
 from kuleshov.run import environment
 
 
-def settings(runs: Sequence[Path], lead: str = "") -> Section:
+def settings(runs: Sequence[Path]) -> Section:
     """Each run's settings as resolved, and what it ran with.
 
     Args:
         runs: run folders of any stage.
-        lead: a sentence in front.
     """
     blocks: list[dict[str, Any]] = []
     data: dict[str, Path] = {}
@@ -35,6 +34,4 @@ def settings(runs: Sequence[Path], lead: str = "") -> Section:
             0, {"name": f"samples in {folder.name}", "facts": {"seed": seed}, "config": text}
         )
     versions = environment(runs[0])["versions"]
-    return Section(
-        "What was run", render("settings.html", lead=lead, blocks=blocks, versions=versions)
-    )
+    return Section("What was run", render("settings.html", blocks=blocks, versions=versions))
