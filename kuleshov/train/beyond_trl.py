@@ -142,7 +142,7 @@ class Dgrpo(Objective):
         return rewards
 
     def advantages(
-        self, advantages: Tensor, rewards: Tensor, tasks: list[str], memory: Memory
+        self, advantages: Tensor, rewards: Tensor, step: Step, memory: Memory
     ) -> tuple[Tensor, Memory]:
         from kuleshov.train.objectives import dgrpo_weight
 
@@ -178,14 +178,14 @@ class EmaGrpo(Objective):
         return {"loss_type": "dapo"}
 
     def advantages(
-        self, advantages: Tensor, rewards: Tensor, tasks: list[str], memory: Memory
+        self, advantages: Tensor, rewards: Tensor, step: Step, memory: Memory
     ) -> tuple[Tensor, Memory]:
         from kuleshov.train.objectives import Moments, ema_advantages, ema_moments
 
         moments = {task: Moments(*pair) for task, pair in memory.items()}
-        for task in sorted(set(tasks)):
-            here = rewards[[name == task for name in tasks]]
+        for task in sorted(set(step.tasks)):
+            here = rewards[[name == task for name in step.tasks]]
             moments[task] = ema_moments(moments.get(task), here, self.decay)
-        stds = [[moments[task].std(self.min_std)] for task in tasks]
+        stds = [[moments[task].std(self.min_std)] for task in step.tasks]
         scaled = ema_advantages(rewards, rewards.new_tensor(stds), self.limit)
         return scaled, {task: list(pair) for task, pair in moments.items()}

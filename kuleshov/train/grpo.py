@@ -6,7 +6,8 @@ prompt's vision inputs from the prompt to every forward pass, where a prompt sta
 of its completions (prefix.py, rollout.py).
 
     _generate_and_score_completions   encode each row's sample; keep the inputs for the loss
-      _generate                         refuse completions with vision tokens
+      _generate                         refuse completions with vision tokens; write again what
+                                        the objective wants again (refeed.py)
       _tokenize_prompts                 hand them to generation
       _generate_single_turn             roll out from shared prompts
       _get_per_token_logps_...          old and reference log-probabilities
@@ -25,6 +26,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from trl.models.utils import unwrap_model_for_generation
 
 from kuleshov.sample import Sample
@@ -33,6 +35,7 @@ from kuleshov.train.encode import Encoded, Encoder, join_videos, left_pad
 from kuleshov.train.guard import guard, refuse_vision_tokens
 from kuleshov.train.objective_trainer import ObjectiveTrainer
 from kuleshov.train.prefix import Group, pack
+from kuleshov.train.refeed import Written, refeed
 from kuleshov.train.resume import RenamedWeights
 from kuleshov.train.rollout import generate
 from kuleshov.train.tower import Tower
@@ -129,22 +132,52 @@ class VideoGRPOTrainer(ObjectiveTrainer):
                 output: dict[str, Any] = super()._generate_and_score_completions(inputs)
             # TRL shuffles and splits lists in step with the tensors beside them.
             output["encoded"] = list(self._prompts)
-            output["sample"] = texts  # from which a run that goes on encodes again
+            # From which a run that goes on encodes again.
+            output["sample"] = [prompt.sample.to_json() for prompt in self._prompts]
         finally:
             self._prompts = None
         return output
 
     def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
         written: tuple[Any, ...] = super()._generate(prompts)
+        if self.model.training and self.objective.tries():
+            written = self._refed(written)
         refuse_vision_tokens(self.model.config, written[1])
         return written
 
+    def _refed(self, written: tuple[Any, ...]) -> tuple[Any, ...]:
+        """What TRL generated, with the completions that the objective has written again."""
+        assert self._prompts is not None
+
+        def read(ids: list[list[int]]) -> list[str]:
+            return list(self.processing_class.batch_decode(ids, skip_special_tokens=True))
+
+        last = refeed(
+            self.objective,
+            Written(list(self._prompts), written[1]),
+            self.roll_out_twins([prompt.sample for prompt in self._prompts]),
+            self.encoder,
+            lambda prompts: self._complete(prompts, 1),
+            read,
+            lambda here: any(gather_object([here])),
+        )
+        again = sum(gather_object([last.again]))
+        self._metrics["train"]["refeed/completions"].append(float(again))
+        self._prompts = last.prompts
+        completions = [[{"role": "assistant", "content": text}] for text in read(last.ids)]
+        prompt_ids = [prompt.input_ids.tolist() for prompt in last.prompts]
+        return prompt_ids, last.ids, written[2], completions, *written[4:]
+
     def roll_out(self, samples: Sequence[Sample], number: int) -> list[list[int]]:
         encoded = [self.encoder(sample) for sample in samples]
-        outer, self._prompts = self._prompts, [e for e in encoded for _ in range(number)]
+        return self._complete([e for e in encoded for _ in range(number)], number)
+
+    def _complete(self, prompts: Sequence[Encoded], number: int) -> list[list[int]]:
+        """Completions without gradient; `number` for each different prompt, one after other."""
+        outer, self._prompts = self._prompts, prompts
         try:
-            prompts = self._tokenize_prompts([None] * len(self._prompts))
-            ids: list[list[int]] = self._generate_single_turn(*prompts, number)[0]
+            told = self._tokenize_prompts([None] * len(prompts))
+            ids: list[list[int]] = self._generate_single_turn(*told, number)[0]
         finally:
             self._prompts = outer
         return ids

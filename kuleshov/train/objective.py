@@ -10,7 +10,8 @@ processes before they get here.
 An objective may ask for a **twin** of a sample: another sample made from it, such as the same
 question on the shuffled video. Twins are answered without gradient and never trained on; the
 objective sees what their completions earned beside those of the sample itself. A paired objective
-(full against degraded video) is a `twin` and what to make of its rewards.
+(full against degraded video) is a `twin` and what to make of its rewards. It may also have
+completions **written again**, under another prompt, before they earn anything (`refeed.py`).
 
 Imports no torch by itself: a recipe is checked before torch loads.
 """
@@ -18,6 +19,7 @@ Imports no torch by itself: a recipe is checked before torch loads.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -40,6 +42,9 @@ class Step(NamedTuple):
     rewards: Tensor
     twins: Tensor | None
 
+
+RewardFunction = Callable[..., list[float]]
+"""As TRL takes them: of completions and the columns of their rows, by name."""
 
 Memory = dict[str, Json]
 """What an objective keeps from step to step; it goes into the checkpoints."""
@@ -64,19 +69,39 @@ class Objective(ABC):
         """The sample that a group is compared with, or None if it has none."""
         return None
 
+    def tries(self) -> int:
+        """How often a completion may be written again; 0 for never."""
+        return 0
+
+    def again(self, sample: Sample, completions: Sequence[str], twins: Sequence[str]) -> list[bool]:
+        """Which completions of a group are written again, beside what its twin wrote."""
+        raise NotImplementedError
+
+    def asked_again(self, sample: Sample) -> Sample:
+        """The sample with the prompt under which they are."""
+        raise NotImplementedError
+
+    def reward_functions(self) -> list[RewardFunction]:
+        """Reward functions of its own, behind the given ones, for the twins too."""
+        return []
+
+    def metrics(self, step: Step) -> dict[str, float]:
+        """What is logged of a step."""
+        return {}
+
     def rewards(self, step: Step) -> Tensor:
         """The rewards to train on, shape (groups, G, reward functions)."""
         return step.rewards
 
     def advantages(
-        self, advantages: Tensor, rewards: Tensor, tasks: list[str], memory: Memory
+        self, advantages: Tensor, rewards: Tensor, step: Step, memory: Memory
     ) -> tuple[Tensor, Memory]:
         """The advantages to train on, and what to remember.
 
         Args:
             advantages: as TRL made them, shape (groups, G).
             rewards: their weighted sums over the reward functions, shape (groups, G).
-            tasks: the task of each group.
+            step: what they were made from.
             memory: what was to be remembered last time; {} at first.
         """
         return advantages, memory

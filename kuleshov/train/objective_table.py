@@ -9,6 +9,7 @@ from typing import Any, Literal, final
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.recipe import build
 from kuleshov.train.beyond_trl import OPTIONS, Dgrpo, EmaGrpo, RegGrpo, TGrpo
+from kuleshov.train.comparative import Comparative
 from kuleshov.train.objective import Objective
 
 
@@ -53,6 +54,7 @@ OBJECTIVES: dict[str, Objective] = {
     "reg_grpo": RegGrpo(),
     "dgrpo": Dgrpo(),
     "ema_grpo": EmaGrpo(),
+    "comparative": Comparative(),
 }
 """The objectives. On fresh completions (one step for each rollout, the default) all ratios are 1,
 and those of TRL differ only in how they average; ratios come to matter with `num_iterations` or
@@ -96,4 +98,10 @@ def objective_of(name: str, options: Mapping[str, Any], extra: Mapping[str, Any]
             f"train.grpo.extra: {', '.join(idle)} would be without effect, as {name} has a loss of "
             "its own; remove it or take another objective"
         )
-    return build(type(default), {**known, **options}, OPTIONS)
+    objective = build(type(default), {**known, **options}, OPTIONS)
+    if objective.tries() and extra.get("use_vllm"):
+        raise UsageError(
+            f"{OPTIONS}: completions are written again (retries: {objective.tries()}) by "
+            "transformers only; set retries: 0 or leave use_vllm out of train.grpo.extra"
+        )
+    return objective

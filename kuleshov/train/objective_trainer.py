@@ -17,7 +17,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate.utils import gather, gather_object
@@ -31,6 +31,14 @@ from kuleshov.train.objective_table import OBJECTIVES
 from kuleshov.train.objectives import kl_penalty
 
 
+class _Twins(NamedTuple):
+    """The twins of the groups of a process, which of them are none, and what they wrote."""
+
+    asked: list[Sample]
+    absent: list[bool]
+    ids: list[list[int]]
+
+
 class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no type information
     """`trl.GRPOTrainer` with an objective; the flags of the objective are up to the caller.
 
@@ -42,9 +50,12 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
     def __init__(
         self, *args: Any, objective: Objective = OBJECTIVES["trl_default"], **kwargs: Any
     ) -> None:
+        if own := objective.reward_functions():
+            kwargs["reward_funcs"] = [*kwargs["reward_funcs"], *own]
         super().__init__(*args, **kwargs)
         self.objective = objective
         self.memory: Memory = {}
+        self._twins: _Twins | None = None
         self._step_rewards: Step | None = None
         self.add_callback(_Remember(self))
 
@@ -71,39 +82,54 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
             rewards.view(-1, size, rewards.size(1)),
             self._twin_rewards(inputs) if self.objective.twins(size) else None,
         )
+        for name, value in self.objective.metrics(step).items():
+            self._metrics["train"][name].append(value)
         self._step_rewards = step._replace(rewards=self.objective.rewards(step))
         return self._step_rewards.rewards.view_as(rewards)
 
+    def roll_out_twins(self, samples: Sequence[Sample]) -> list[list[str]]:
+        """What the twins of whole groups write, group by group, once for each step.
+
+        Args:
+            samples: of all completions of this process.
+        """
+        size, number = self._size, self.objective.twins(self._size)
+        if len(samples) % size:
+            raise UsageError(
+                f"{len(samples)} completions on each process are not whole groups of {size}; for "
+                "an objective with twins make them a multiple of train.grpo.group_size"
+            )
+        if self._twins is None:
+            twins = [self.objective.twin(sample) for sample in samples[::size]]
+            # In the place of a missing twin the sample itself is rolled out and not counted, so
+            # that all processes generate equally often.
+            pairs = zip(twins, samples[::size], strict=True)
+            asked = [twin or sample for twin, sample in pairs]
+            absent = [twin is None for twin in twins]
+            self._twins = _Twins(asked, absent, self.roll_out(asked, number))
+        texts = self.processing_class.batch_decode(self._twins.ids, skip_special_tokens=True)
+        return [texts[i : i + number] for i in range(0, len(texts), number)]
+
     def _twin_rewards(self, inputs: list[dict[str, Any]]) -> torch.Tensor:
         """What the twins of all groups earn, shape (groups, twins, reward functions)."""
-        size, number = self._size, self.objective.twins(self._size)
-        if len(inputs) % size:
-            raise UsageError(
-                f"{len(inputs)} completions on each process are not whole groups of {size}; for an "
-                "objective with twins make them a multiple of train.grpo.group_size"
-            )
-        groups = inputs[::size]
-        samples = [Sample.from_json(entry["sample"]) for entry in groups]
-        twins = [self.objective.twin(sample) for sample in samples]
-        # In the place of a missing twin the sample itself is rolled out and not counted, so that
-        # all processes generate equally often.
-        asked = [twin or sample for twin, sample in zip(twins, samples, strict=True)]
+        texts = self.roll_out_twins([Sample.from_json(entry["sample"]) for entry in inputs])
+        assert self._twins is not None
+        asked, absent, ids = self._twins
+        self._twins = None
         rows = [
             {**entry, "sample": sample.to_json(), "twin": True}
-            for entry, sample in zip(groups, asked, strict=True)
-            for _ in range(number)
+            for entry, sample, written in zip(inputs[:: self._size], asked, texts, strict=True)
+            for _ in written
         ]
-        ids = self.roll_out(asked, number)
-        texts = self.processing_class.batch_decode(ids, skip_special_tokens=True)
         rewards: torch.Tensor = super()._calculate_rewards(
             rows,
             [entry["prompt"] for entry in rows],
-            [[{"role": "assistant", "content": text}] for text in texts],
+            [[{"role": "assistant", "content": text}] for some in texts for text in some],
             ids,
         )
-        absent = gather(torch.tensor([twin is None for twin in twins], device=rewards.device))
-        grouped = rewards.view(-1, number, rewards.size(1))
-        return grouped.masked_fill(absent[:, None, None], torch.nan)
+        missing = gather(torch.tensor(absent, device=rewards.device))
+        grouped = rewards.view(len(missing), -1, rewards.size(1))
+        return grouped.masked_fill(missing[:, None, None], torch.nan)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -116,7 +142,7 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
             given = gather(output["advantages"]).view(step.rewards.shape[:2])
             rewards = (step.rewards * self.reward_weights.to(given.device)).nansum(dim=-1)
             rewards[step.rewards.isnan().all(dim=-1)] = torch.nan
-            made, self.memory = self.objective.advantages(given, rewards, step.tasks, self.memory)
+            made, self.memory = self.objective.advantages(given, rewards, step, self.memory)
             output["advantages"] = made.nan_to_num(nan=0.0).flatten()[here]
         return output
 

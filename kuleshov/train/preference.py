@@ -23,7 +23,9 @@ from kuleshov.sample import MediaItem, Sample
 from kuleshov.tasks import task_of
 
 ANSWER, SWITCHED_OFF = "answer", "switched_off"
-SOURCES = (ANSWER, SWITCHED_OFF, *CONTROLS)
+DEGRADED = (SWITCHED_OFF, *CONTROLS)
+"""How a video is degraded."""
+SOURCES = (ANSWER, *DEGRADED)
 """Where the rejected side of a pair comes from."""
 
 _TRIES = 64
@@ -52,7 +54,7 @@ def pair(
         raise unknown_name("source of rejected sides", source, SOURCES)
     truth = task_of(sample).completion(sample.answer)
     wrong = _wrong(sample, max_reward, seed) if source == ANSWER else truth
-    other = sample if source == ANSWER else _degraded(sample, source)
+    other = sample if source == ANSWER else degraded(sample, source)
     if wrong is None or other is None:
         return None
     return {
@@ -73,7 +75,13 @@ def _wrong(sample: Sample, max_reward: float, seed: int) -> str | None:
     return None
 
 
-def _degraded(sample: Sample, source: str) -> Sample | None:
+def degraded(sample: Sample, source: str) -> Sample | None:
+    """The same question on less of a video: under a control, or without the effect.
+
+    Returns:
+        None where nothing is lost: the effect cannot be switched off, or the control changes
+        nothing.
+    """
     if source == SWITCHED_OFF:
         other = None if sample.made_elsewhere else task_of(sample).switched_off(sample)
         return None if other is None or other.media == sample.media else other

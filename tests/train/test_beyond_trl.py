@@ -57,26 +57,25 @@ def test_dgrpo_acts_on_advantages_and_as_published_does_not() -> None:
     rewards = torch.tensor([[0.0, 1.0], [0.6, 1.0]])
     plain = group_advantages(rewards)
     # Means 0.5 and 0.8: weights 0.75 and 0.6.
-    acts, _ = OBJECTIVES["dgrpo"].advantages(plain, rewards, ["anomaly", "jigsaw"], {})
+    acts, _ = OBJECTIVES["dgrpo"].advantages(plain, rewards, step(rewards.tolist()), {})
     assert torch.allclose(acts, plain * torch.tensor([[0.75], [0.6]]))
     published = objective_of("dgrpo", {"weight": "rewards"}, {})
     weighed = published.rewards(step(rewards.tolist()))[..., 0]
     assert torch.allclose(weighed, rewards * torch.tensor([[0.75], [0.6]]))
-    after, _ = published.advantages(group_advantages(weighed), weighed, ["anomaly", "jigsaw"], {})
+    after, _ = published.advantages(group_advantages(weighed), weighed, step(weighed.tolist()), {})
     assert torch.allclose(after, plain, atol=1e-3)
 
 
 def test_ema_grpo_scales_by_task_and_remembers() -> None:
     ema = objective_of("ema_grpo", {"decay": 0.5}, {})
     rewards = torch.tensor([[0.0, 1.0], [0.5, 0.5], [0.4, 0.6]])
-    tasks = ["anomaly", "anomaly", "jigsaw"]
-    got, memory = ema.advantages(torch.zeros(3, 2), rewards, tasks, {})
+    got, memory = ema.advantages(torch.zeros(3, 2), rewards, step(rewards.tolist()), {})
     # anomaly 0 1 0.5 0.5: mean 0.5, squares 1.5 / 4 = 0.375, std sqrt(0.125) = 0.353553, and
     # 0.5 / 0.353553 = 1.414214. jigsaw: mean 0.5, squares 0.26, std 0.1, and 0.1 / 0.1 = 1.
     want = torch.tensor([[-1.414214, 1.414214], [0.0, 0.0], [-1.0, 1.0]])
     assert torch.allclose(got, want, atol=1e-3)
     assert memory["anomaly"] == pytest.approx([0.5, 0.375])
     # Next: jigsaw alone, 1 1; half of the old and half of the new. anomaly stays.
-    _, memory = ema.advantages(torch.zeros(1, 2), torch.ones(1, 2), ["jigsaw"], memory)
+    _, memory = ema.advantages(torch.zeros(1, 2), torch.ones(1, 2), step([[1.0, 1.0]]), memory)
     assert memory["anomaly"] == pytest.approx([0.5, 0.375])
     assert memory["jigsaw"] == pytest.approx([0.75, 0.63])

@@ -22,6 +22,7 @@ from kuleshov.media import Renderer
 from kuleshov.recipe import load, packaged
 from kuleshov.sample import Sample
 from kuleshov.train import follow, pipeline, tiny
+from kuleshov.train.comparative import QUALITIES
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.encode import Encoder
 from kuleshov.train.grpo import VideoGRPOTrainer, row
@@ -44,7 +45,11 @@ def one(data: Path, short_clips: Path, tmp_path_factory: pytest.TempPathFactory)
 
 def by_content(completions: list[Any], sample: list[str], **columns: Any) -> list[float]:
     """Rewards in [0, 1] that differ, for a model that writes noise, from its text alone."""
-    return [sum(map(ord, c[0]["content"])) % 11 / 10 for c in completions]
+    return [by_text(c[0]["content"]) for c in completions]
+
+
+def by_text(text: str) -> float:
+    return sum(map(ord, text)) % 11 / 10
 
 
 def recipe(name: str) -> TrainConfig:
@@ -67,6 +72,7 @@ def test_a_recipe_trains(
     one: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(follow, "pretext_reward", by_content)
+    monkeypatch.setitem(QUALITIES, "exact", lambda sample, text: by_text(text))
     config = recipe(name)
     if name == "dapo":  # all of the noise is cut, and what is cut is not trained on
         options = {"mask_truncated_completions": False}
@@ -83,7 +89,7 @@ def test_a_recipe_trains(
     twins = [rollout for rollout in rollouts if "twin" in rollout]
     generations = 1 if "num_iterations" in config.grpo.extra else 2
     assert len(rollouts) - len(twins) == generations * 2 * 4
-    assert len(twins) == (generations * 2 * 2 if name == "t_grpo" else 0)
+    assert len(twins) == generations * 2 * {"t_grpo": 2, "comparative": 4}.get(name, 0)
 
 
 class Recorder(VideoGRPOTrainer):

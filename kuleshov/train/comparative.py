@@ -1,0 +1,196 @@
+"""Comparative GRPO of VideoPerceiver (arXiv 2511.18823, section 3.3) as an objective.
+
+The formulas, and what acts in them, are in `comparative_rewards.py`; how completions are written
+again is in `refeed.py`; docs/videoperceiver.md goes through the paper symbol by symbol. Imports no
+torch by itself: a recipe is checked before torch loads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, final
+
+from kuleshov.errors import UsageError, unknown_name
+from kuleshov.sample import Sample
+from kuleshov.tasks import score
+from kuleshov.train.beyond_trl import OPTIONS
+from kuleshov.train.objective import Memory, Objective, RewardFunction, Step
+from kuleshov.train.preference import DEGRADED, SWITCHED_OFF, degraded
+from kuleshov.train.surface import MAX_WORDS, PARTS, surface_reward
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_BASELINE = "baseline"  # in the memory
+
+
+def _exact(sample: Sample, text: str) -> float:
+    return float(score(sample, text).answer == sample.answer)
+
+
+QUALITIES: dict[str, Callable[[Sample, str], float]] = {
+    "task": lambda sample, text: score(sample, text).total,
+    "exact": _exact,
+}
+"""Q of a completion, in [0, 1]: what the task gives for it (ours), or whether its answer is the
+true one (the paper's, for closed questions)."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Comparative(Objective):
+    """Comparative GRPO: completions gain where they are better than those without key frames.
+
+    The twin is the sample on the degraded video, with as many completions as the group.
+
+    Departures: of the paper's qualities the entailment by an NLI model is not here. The baseline
+    moves once a step. A group whose sample has no degraded video is trained on A_base alone. The
+    loss is TRL's "grpo".
+
+    Args:
+        degraded: what the twin lacks, in `DEGRADED`: the effect that the task asks for, or what a
+            control takes away. The paper's is a video without its key frames.
+        quality: Q, in `QUALITIES`. The paper's: "exact".
+        against: a completion is compared with its own one from the degraded video ("paired", the
+            paper's), or with their mean.
+        base: where A_base comes from: the task's score, the paper's surface reward, or nothing.
+        surface: parts of the surface reward.
+        max_words: from how many words on length costs.
+        weight: beta, of A_c beside A_base. Not stated in the paper; 1 is ours.
+        baseline: A_c is r_c less a moving average ("ema", the paper's), or r_c normalised within
+            its group as GRPO's rewards are ("group", ours).
+        decay: rho of the moving average. Not stated; 0.9 is ours.
+        gate: only completions with r_c > 0 are trained on (the paper's).
+        retries: how often one with r_c <= 0 is written again, the refeed. Not stated; 0 for never.
+        instruction: what the prompt ends with then, the paper's words.
+        drop_insensitive: do not train on groups that are solved without the key frames as well.
+            With the gate and "exact" they have no gradient anyway.
+        solved: the least mean quality of a solved group.
+    """
+
+    degraded: str = SWITCHED_OFF
+    quality: str = "task"
+    against: Literal["paired", "mean"] = "paired"
+    base: Literal["task", "surface", "none"] = "task"
+    surface: tuple[str, ...] = tuple(PARTS)
+    max_words: int = MAX_WORDS
+    weight: float = 1.0
+    baseline: Literal["ema", "group"] = "ema"
+    decay: float = 0.9
+    gate: bool = True
+    retries: int = 0
+    instruction: str = "Re-answer with attention to fine-grained visual details."
+    drop_insensitive: bool = False
+    solved: float = 0.9
+
+    def __post_init__(self) -> None:
+        for what, name, known in [
+            ("degraded", self.degraded, DEGRADED),
+            ("quality", self.quality, QUALITIES),
+            *(("surface", part, PARTS) for part in self.surface),
+        ]:
+            if name not in known:
+                raise unknown_name(f"{what} in {OPTIONS}", name, known)
+        for key, ok, allowed in [
+            ("surface", len(self.surface) > 0, f"some of {', '.join(PARTS)}"),
+            ("max_words", self.max_words > 0, "1 or more"),
+            ("decay", 0 <= self.decay < 1, "0 to below 1"),
+            ("retries", self.retries >= 0, "0 or more"),
+            ("retries", self.gate or not self.retries, "0 without the gate, which says what fails"),
+            ("solved", 0 < self.solved <= 1, "above 0, to 1"),
+        ]:
+            if not ok:
+                raise UsageError(f"{OPTIONS}: {key} is {getattr(self, key)}; allowed: {allowed}")
+
+    def arguments(self) -> dict[str, Any]:
+        # The task's score first, then those of `reward_functions`.
+        base = [0.0, 1.0] if self.base == "surface" else [float(self.base == "task")]
+        return {"loss_type": "grpo", "reward_weights": [*base, 0.0]}
+
+    def reward_functions(self) -> list[RewardFunction]:
+        def surface(completions: Any, sample: list[str], **columns: Any) -> list[float]:
+            return [
+                surface_reward(text, s.form, self.surface, self.max_words)
+                for s, text in _read(sample, completions)
+            ]
+
+        def quality(completions: Any, sample: list[str], **columns: Any) -> list[float]:
+            return [QUALITIES[self.quality](s, text) for s, text in _read(sample, completions)]
+
+        return [surface, quality] if self.base == "surface" else [quality]
+
+    def twins(self, group_size: int) -> int:
+        return group_size
+
+    def twin(self, sample: Sample) -> Sample | None:
+        return degraded(sample, self.degraded)
+
+    def tries(self) -> int:
+        return self.retries
+
+    def again(self, sample: Sample, completions: Sequence[str], twins: Sequence[str]) -> list[bool]:
+        if self.twin(sample) is None:
+            return [False] * len(completions)
+        quality = [QUALITIES[self.quality](sample, text) for text in completions]
+        less = [QUALITIES[self.quality](sample, text) for text in twins]
+        if self.against == "mean":
+            less = [sum(less) / len(less)] * len(quality)
+        return [q <= other for q, other in zip(quality, less, strict=True)]
+
+    def asked_again(self, sample: Sample) -> Sample:
+        return replace(sample, prompt=f"{sample.prompt} {self.instruction}")
+
+    def metrics(self, step: Step) -> dict[str, float]:
+        """Mean r_c; shares of the compared completions that the gate shuts out, and of groups of
+        which it shuts out all, and which are insensitive.
+        """
+        from kuleshov.train.comparative_rewards import insensitive, uses_key_frames
+
+        quality, less, rewards = self._compared(step)
+        known = ~rewards.isnan().any(dim=1)
+        if not known.any():
+            return {}
+        passes = uses_key_frames(rewards[known])
+        found = {
+            "reward": rewards[known],
+            "shut_out": (~passes).float(),
+            "never": (~passes.any(dim=1)).float(),
+            "insensitive": insensitive(quality, less, self.solved)[known].float(),
+        }
+        return {f"comparative/{name}": value.mean().item() for name, value in found.items()}
+
+    def advantages(
+        self, advantages: Tensor, rewards: Tensor, step: Step, memory: Memory
+    ) -> tuple[Tensor, Memory]:
+        from kuleshov.train.comparative_rewards import ema_baseline, insensitive, uses_key_frames
+        from kuleshov.train.objectives import group_advantages
+
+        quality, less, compared = self._compared(step)
+        if self.baseline == "group":
+            own = group_advantages(compared)
+        else:
+            before = float(memory.get(_BASELINE, 0.0))
+            own = compared - before
+            memory = {_BASELINE: ema_baseline(before, compared, self.decay)}
+        made = advantages + self.weight * own.nan_to_num(nan=0.0)
+        if self.gate:
+            made = made * uses_key_frames(compared)
+        if self.drop_insensitive:
+            made = made * ~insensitive(quality, less, self.solved)[:, None]
+        return made, memory
+
+    def _compared(self, step: Step) -> tuple[Tensor, Tensor, Tensor]:
+        """Q, Q~ and r_c."""
+        from kuleshov.train.comparative_rewards import comparative_reward
+
+        assert step.twins is not None
+        quality, less = step.rewards[..., -1], step.twins[..., -1]
+        return quality, less, comparative_reward(quality, less, self.against)
+
+
+def _read(samples: Sequence[str], completions: Any) -> list[tuple[Sample, str]]:
+    return [
+        (Sample.from_json(text), completion[0]["content"])
+        for text, completion in zip(samples, completions, strict=True)
+    ]
