@@ -42,9 +42,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    ("family", "tower"), [("qwen2_5_vl", "frozen"), ("qwen3_vl", "trainable")]
-)
+@pytest.mark.parametrize(("family", "tower"), [("qwen2_5_vl", "frozen"), ("qwen3_vl", "trainable")])
 def test_both_sides_compute_the_same(prepared: Path, family: str, tower: str) -> None:
     setting = Setting(family, tower, 5)
     sides = {side: step(prepared, side, setting, "cpu") | {"peak": 1} for side in train.SIDES}
