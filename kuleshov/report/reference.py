@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -77,12 +77,17 @@ def described(kind: type[Any]) -> dict[str, str]:
 def _table(kind: type[Any]) -> str:
     told = {name: text.replace("|", "\\|") for name, text in described(kind).items()}
     rows = ["| key | default | |", "|---|---|---|"]
-    default = kind()
     for field in fields(kind):
-        value = getattr(default, field.name)
-        shown = "its own keys, below" if is_dataclass(value) else f"`{_value(value)}`"
-        rows.append(f"| `{field.name}` | {shown} | {told[field.name]} |")
+        rows.append(f"| `{field.name}` | {_default(field)} | {told[field.name]} |")
     return "\n".join(rows) + "\n"
+
+
+def _default(field: Field[Any]) -> str:
+    """What a key is where the recipe does not say it."""
+    value = field.default if field.default_factory is MISSING else field.default_factory()
+    if value is MISSING:
+        return "must be given"
+    return "its own keys, below" if is_dataclass(value) else f"`{_value(value)}`"
 
 
 def _value(value: Any) -> str:
