@@ -17,6 +17,9 @@ for all samples of a pretext task. Qwen-VL has no dropout that makes a second vi
 our own (values, not tokens, as in SimCSE) acts on the visual tokens where they enter the language
 model, in training only; features that Qwen3-VL adds in later blocks are left as they are.
 
+Longer than a subclass should be: the segments, their masks and the second view are here too, as
+nothing else has use for them.
+
 Not covered: weights sharded by FSDP or DeepSpeed, as the segments do not pass the wrapped model.
 """
 

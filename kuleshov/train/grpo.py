@@ -16,6 +16,9 @@ of its completions (prefix.py, rollout.py).
     _compute_loss                     bring back the inputs of this micro-batch
       _get_per_token_logps_...          policy log-probabilities
 
+Longer than a subclass should be: TRL has no seam between its prompts, rollouts and
+log-probabilities that carries more than images, so each of the steps above is met by itself.
+
 Departures: none from TRL's GRPO. vLLM is asked through vllm_rollout.py. Not covered: tools.
 """
 

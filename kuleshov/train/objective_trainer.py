@@ -8,6 +8,9 @@ TRL's groups may be spread over processes, and it shuffles completions before it
 micro-batches. So rewards and advantages are handled where all of them are gathered and in order,
 and each completion carries the number of its group to the loss.
 
+Longer than a subclass should be: half of it is the rollouts of twins, which TRL knows nothing of,
+and a loss over whole groups, which TRL takes apart.
+
 Not covered: evaluation steps, in which an objective changes nothing but the loss.
 """
 
