@@ -118,16 +118,22 @@ def evidence(sample: Sample) -> list[Place]:
     None are known of a question that was made elsewhere. Where the answer is about whole media
     items, such as the order of clips, all their frames are listed.
     """
+    off = None if sample.made_elsewhere else task_of(sample).switched_off(sample)
+    return marked(sample) if off is None else differing(sample, off)
+
+
+def marked(sample: Sample) -> list[Place]:
+    """The frames that the answer is about: of every true unit that is about one part alone.
+
+    Such as perturbed frames, or the candidates that are right. None are known of a question that
+    was made elsewhere.
+    """
     if sample.made_elsewhere:
         return []
-    task = task_of(sample)
-    off = task.switched_off(sample)
-    if off is not None:
-        return differing(sample, off)
     return sorted(
         {
             (part.item, index)
-            for unit in task.units(sample)
+            for unit in task_of(sample).units(sample)
             if unit.label and len(unit.parts) == 1
             for part in unit.parts
             for index in range(part.start, part.stop)
@@ -164,6 +170,8 @@ def _shown(item: MediaItem, index: int) -> tuple[Any, ...]:
         if start <= index < stop:
             if edit["edit"] == "reorder":
                 index = start + edit["order"][index - start]
+            elif edit["edit"] == "hold":
+                index = start + edit["frame"]
             elif edit["edit"] != "nothing":
                 acting.append(edit)
     frame = item.frames[index]

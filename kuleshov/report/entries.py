@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
 from kuleshov.errors import KuleshovError
+from kuleshov.pairs import Place, marked
 from kuleshov.report.page import clean
-from kuleshov.report.sheets import GAP, Place, Sheet, as_in_video, as_shown, labels, marked
+from kuleshov.report.sheets import GAP, Sheet, as_in_video, as_shown, labels
 from kuleshov.sample import Json, MediaItem, Sample, Skip, dump_json
-from kuleshov.tasks import Task, build
+from kuleshov.tasks import task_of
 
 CHUNK = 200
 _SHEETS = 1
@@ -88,7 +88,7 @@ def entry(sample: Sample) -> Entry:
 def marks_of(sample: Sample) -> list[Place]:
     """The frames that the answer is about; none where the task is not known here."""
     try:
-        return marked(_task(sample.task, dump_json(sample.knobs)), sample)
+        return marked(sample)
     except KuleshovError:
         return []
 
@@ -96,15 +96,9 @@ def marks_of(sample: Sample) -> list[Place]:
 def written(sample: Sample, answer: Json) -> str:
     """An answer to a sample as its prompt asks for it; as JSON where the task is not known here."""
     try:
-        return _task(sample.task, dump_json(sample.knobs)).write(answer)
+        return task_of(sample).write(answer)
     except KuleshovError:
         return dump_json(answer)
-
-
-@lru_cache(maxsize=64)
-def _task(name: str, knobs: str) -> Task:
-    """The tasks of a set are few, and building one takes longer than all that is asked of it."""
-    return build(name, knobs=json.loads(knobs))
 
 
 def _sheet_name(shown: Json) -> str:

@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
 from PIL.ImageFont import ImageFont as BitmapFont
 
+from kuleshov.pairs import Place
 from kuleshov.sample import MediaItem, Pixels, Sample
-from kuleshov.tasks import Task
 
 HEIGHT = 96
 """Pixels from top to bottom of a frame at most."""
@@ -32,9 +32,6 @@ RED = (217, 45, 32)
 GREY = (95, 102, 112)
 
 _MEDIA = re.compile("<video>|<image>")
-
-Place = tuple[int, int]
-"""A frame of a sample: (media item, index in it)."""
 
 
 class Block(NamedTuple):
@@ -165,22 +162,3 @@ def _font() -> FreeTypeFont | BitmapFont:
 def without_edits(sample: Sample) -> Sample:
     """The sample with the frames as they are in the video."""
     return replace(sample, media=tuple(replace(item, edits=()) for item in sample.media))
-
-
-def marked(task: Task, sample: Sample) -> list[Place]:
-    """The frames that the answer is about: of every true unit that is about one part alone.
-
-    Such as perturbed frames, or the candidates that are right. None are known of a question that
-    was made elsewhere.
-    """
-    if sample.made_elsewhere:
-        return []
-    return sorted(
-        {
-            (part.item, index)
-            for unit in task.units(sample)
-            if unit.label and len(unit.parts) == 1
-            for part in unit.parts
-            for index in range(part.start, part.stop)
-        }
-    )

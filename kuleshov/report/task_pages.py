@@ -29,6 +29,7 @@ from kuleshov.clips import write_clips
 from kuleshov.files import replace_text, replacing
 from kuleshov.floors import best_constant, chance
 from kuleshov.media import render
+from kuleshov.pairs import marked
 from kuleshov.randomness import digest
 from kuleshov.read import read
 from kuleshov.report import sheets
@@ -107,7 +108,7 @@ def _draw(folder: Path, made: dict[tuple[str, str], Made], clips: Path) -> None:
             if not _shows(name, setting, made):
                 continue
             sample, path = made[name, setting].samples[0], folder / _picture(name, setting)
-            marks, labels = sheets.marked(task_of(sample), sample), sheets.labels(sample)
+            marks, labels = marked(sample), sheets.labels(sample)
             sheet = sheets.as_shown(sample, _HEIGHT)
             with replacing(path) as file:
                 file.write(sheets.drawn(sheet, render(sample, clips), labels, marks))

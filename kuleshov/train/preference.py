@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from kuleshov.controls import CONTROLS, control
 from kuleshov.errors import unknown_name
+from kuleshov.pairs import differing, without_effect
 from kuleshov.randomness import rng_for
-from kuleshov.sample import MediaItem, Sample
+from kuleshov.sample import Sample
 from kuleshov.tasks import task_of
 
 ANSWER, SWITCHED_OFF = "answer", "switched_off"
@@ -83,15 +84,7 @@ def degraded(sample: Sample, source: str) -> Sample | None:
         nothing.
     """
     if source == SWITCHED_OFF:
-        other = None if sample.made_elsewhere else task_of(sample).switched_off(sample)
-        return None if other is None or other.media == sample.media else other
+        found = without_effect(sample)
+        return found and found.degraded
     other = control(sample, source)
-    return other if any(_acts(item) for item in other.media) else None
-
-
-def _acts(item: MediaItem) -> bool:
-    """Whether a control has changed what an item shows: a still has no order to lose."""
-    edit = item.edits[-1]
-    if edit["edit"] == "reorder":
-        return bool(edit["order"] != list(range(len(edit["order"]))))
-    return edit["edit"] != "hold" or len(item.frames) > 1
+    return other if differing(sample, other) else None

@@ -17,6 +17,7 @@ from kuleshov import dataset
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
 from kuleshov.media import render
+from kuleshov.pairs import marked
 from kuleshov.report import sheets
 from kuleshov.report.entries import entry
 from kuleshov.report.view import Viewed, view
@@ -86,7 +87,7 @@ def files(folder: Path) -> dict[str, int]:
 
 def picture(sample: Sample, clips: Path, sheet: sheets.Sheet, edits: bool = True) -> Image.Image:
     shown = sample if edits else sheets.without_edits(sample)
-    marks = sheets.marked(task_of(sample), sample)
+    marks = marked(sample)
     drawn = sheets.drawn(sheet, render(shown, clips), sheets.labels(sample), marks)
     return Image.open(io.BytesIO(drawn))
 
@@ -171,8 +172,8 @@ def test_what_is_asked_for_is_framed_in_red(task: str, samples: list[Sample], cl
 
 def test_the_right_candidates_are_marked_and_pairs_of_clips_are_not(samples: list[Sample]) -> None:
     masked, jigsaw = of_task(samples, "masked"), of_task(samples, "jigsaw")
-    assert {item for item, _ in sheets.marked(task_of(masked), masked)} == set(masked.answer)
-    assert sheets.marked(task_of(jigsaw), jigsaw) == []
+    assert {item for item, _ in marked(masked)} == set(masked.answer)
+    assert marked(jigsaw) == []
 
 
 def test_media_items_are_called_what_the_prompt_calls_them(samples: list[Sample]) -> None:
