@@ -108,16 +108,23 @@ def pair(sample: Sample, keys: Iterable[Place], first: First = "itself") -> Pair
     return Pair(sample, other, tuple(absent)) if absent else None
 
 
+KEY_FRAMES = "key_frames"
+"""In the provenance of a sample: its key frames as [media item, index], where they are known."""
+
+
 def evidence(sample: Sample) -> list[Place]:
-    """The frames that a pretext answer depends on: the ones that differ where the effect is
-    switched off, or else those of the true units that are about one part. Ours.
+    """The frames that an answer depends on: those that the sample's provenance lists, or the ones
+    that differ where the effect is switched off, or those of the true units that are about one
+    part. Ours.
 
     To freeze them hides what happens there, but not when: where the question is when, what is
     frozen still tells, and `without_effect` is the pair that does not.
 
-    None are known of a question that was made elsewhere. Where the answer is about whole media
-    items, such as the order of clips, all their frames are listed.
+    None are known of a question that was made elsewhere and lists none. Where the answer is about
+    whole media items, such as the order of clips, all their frames are listed.
     """
+    if KEY_FRAMES in sample.provenance:
+        return sorted((item, index) for item, index in sample.provenance[KEY_FRAMES])
     off = None if sample.made_elsewhere else task_of(sample).switched_off(sample)
     return marked(sample) if off is None else differing(sample, off)
 

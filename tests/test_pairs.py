@@ -161,6 +161,16 @@ def test_evidence_of_counting_is_where_shapes_are_drawn(made: dict[str, Sample])
     assert evidence(full) == sorted((0, t) for t in drawn)
 
 
+def test_key_frames_that_a_sample_lists_are_its_evidence(made: dict[str, Sample]) -> None:
+    full = made["anomaly"]
+    listed = replace(full, provenance={**full.provenance, "key_frames": [[0, 3], [0, 1]]})
+    assert evidence(listed) == [(0, 1), (0, 3)] != evidence(full)
+    assert evidence(replace(listed, provenance={**listed.provenance, "published": "x"})) == [
+        (0, 1),
+        (0, 3),
+    ]
+
+
 def test_evidence_of_the_odd_clip_is_all_of_it(made: dict[str, Sample]) -> None:
     full = made["odd_clip"]
     odd = int(full.answer) - 1

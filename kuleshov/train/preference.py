@@ -4,6 +4,8 @@
     answer         the true answer             a wrong answer to the same video
     shuffled, ...  the true answer             the same answer to the video under a control
     switched_off   the true answer             the same answer to the video without the effect
+    key_frames     the true answer             the same answer to the video without its key frames
+    random_frames  the true answer             the same, without as many frames at random
 
 A wrong answer teaches which answer is better, and may be learned from the prompt alone. The same
 answer to another video can be learned from the video only: the conditional preference of mDPO
@@ -18,13 +20,15 @@ from __future__ import annotations
 
 from kuleshov.controls import CONTROLS, control
 from kuleshov.errors import unknown_name
+from kuleshov.pairing import Pairing
 from kuleshov.pairs import differing, without_effect
 from kuleshov.randomness import rng_for
 from kuleshov.sample import Sample
 from kuleshov.tasks import task_of
 
 ANSWER, SWITCHED_OFF = "answer", "switched_off"
-DEGRADED = (SWITCHED_OFF, *CONTROLS)
+KEY_FRAMES, RANDOM_FRAMES = "key_frames", "random_frames"
+DEGRADED = (SWITCHED_OFF, KEY_FRAMES, RANDOM_FRAMES, *CONTROLS)
 """How a video is degraded."""
 SOURCES = (ANSWER, *DEGRADED)
 """Where the rejected side of a pair comes from."""
@@ -77,14 +81,20 @@ def _wrong(sample: Sample, max_reward: float, seed: int) -> str | None:
 
 
 def degraded(sample: Sample, source: str) -> Sample | None:
-    """The same question on less of a video: under a control, or without the effect.
+    """The same question on less of a video: under a control, without the effect or key frames.
+
+    Key frames are the sample's evidence (`kuleshov.pairs.evidence`); random ones stand in for them
+    in VideoPerceiver's ablation A.
 
     Returns:
-        None where nothing is lost: the effect cannot be switched off, or the control changes
-        nothing.
+        None where nothing is lost: the effect cannot be switched off, no key frames are known, or
+        the control changes nothing.
     """
     if source == SWITCHED_OFF:
         found = without_effect(sample)
         return found and found.degraded
+    if source in (KEY_FRAMES, RANDOM_FRAMES):
+        paired = Pairing(keys="evidence", random=source == RANDOM_FRAMES)(sample, "")
+        return paired and paired.pair.degraded
     other = control(sample, source)
     return other if differing(sample, other) else None

@@ -8,9 +8,10 @@ import pytest
 from kuleshov.controls import CONTROLS, control
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
+from kuleshov.pairs import differing
 from kuleshov.sample import Sample
 from kuleshov.tasks import score, task_of
-from kuleshov.train.preference import SOURCES, pair
+from kuleshov.train.preference import SOURCES, degraded, pair
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,17 @@ def test_what_is_asked_for_may_be_switched_off(samples: list[Sample]) -> None:
     row = pair(anomaly, "switched_off")
     assert row is not None and row["chosen"] == row["rejected"]
     assert side(row, "rejected_sample") == task_of(anomaly).switched_off(anomaly)
+
+
+def test_key_frames_may_be_taken_away_and_as_many_others(samples: list[Sample]) -> None:
+    anomaly = next(sample for sample in samples if sample.task == "anomaly")
+    given = replace(anomaly, provenance={**anomaly.provenance, "key_frames": [[0, 2], [0, 5]]})
+    key = degraded(given, "key_frames")
+    assert key is not None and differing(given, key) == [(0, 2), (0, 5)]
+    other = degraded(given, "random_frames")
+    assert other is not None and len(differing(given, other)) == 2
+    elsewhere = replace(anomaly, provenance={"published": "x"})
+    assert degraded(elsewhere, "key_frames") is None
 
 
 def test_a_video_that_stays_as_it_was_gives_no_pair(samples: list[Sample]) -> None:
