@@ -61,6 +61,29 @@ PUBLISHED: dict[str, tuple[str, dict[str, Any], dict[str, Any], bool]] = {
         {**_QWEN2_5_TOWER, "out_hidden_size": 3584},
         False,
     ),
+    "Qwen/Qwen3-VL-4B-Instruct": (
+        "qwen3_vl",
+        {
+            "hidden_size": 2560,
+            "intermediate_size": 9728,
+            "num_hidden_layers": 36,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
+            "vocab_size": 151936,
+            "rope_parameters": _QWEN3_ROPE,
+        },
+        {
+            "depth": 24,
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "num_heads": 16,
+            "out_hidden_size": 2560,
+            "num_position_embeddings": 2304,
+            "deepstack_visual_indexes": [5, 11, 17],
+        },
+        True,
+    ),
     "Qwen/Qwen3-VL-8B-Instruct": (
         "qwen3_vl",
         {

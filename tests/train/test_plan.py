@@ -40,6 +40,7 @@ SMALL_LORA = LoRASettings(rank=16, targets=r".*language_model\..*\.[qv]_proj")
     [
         ("Qwen/Qwen2.5-VL-3B-Instruct", 3_754_622_976),
         ("Qwen/Qwen2.5-VL-7B-Instruct", 8_292_166_656),
+        ("Qwen/Qwen3-VL-4B-Instruct", 4_437_815_808),
         ("Qwen/Qwen3-VL-8B-Instruct", 8_767_123_696),
     ],
 )
