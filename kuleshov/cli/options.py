@@ -1,0 +1,34 @@
+"""Arguments that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kuleshov.errors import UsageError
+
+Data = Annotated[Path, typer.Argument(metavar="OUT", help="Folder that `kuleshov make` wrote.")]
+Config = Annotated[Path | None, typer.Option("--config", help="Recipe (YAML); flags win over it.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="A.B=C",
+        help="Set one key of the command's section, such as seed=1; wins over all else; repeat "
+        "for several. All keys: docs/config.md.",
+    ),
+]
+PUSH = "REPO of the Hugging Face hub to which {what} is uploaded when it is on disk."
+
+
+def sheet_count(sheets: str) -> int | None:
+    """How many contact sheets `--sheets` asks for; None for all.
+
+    Raises:
+        UsageError: neither a number nor "all".
+    """
+    if sheets != "all" and not sheets.isdecimal():
+        raise UsageError(f"--sheets is {sheets!r}; allowed: a number or all")
+    return None if sheets == "all" else int(sheets)

@@ -1,0 +1,36 @@
+"""What several commands say of a sample set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from kuleshov.cli.console import empty_table, err, out
+
+
+def made(summary: dict[str, Any], output: Path) -> None:
+    """What a set holds, and what it lacks."""
+    table = empty_table("task", "train", "held out")
+    for name, count in summary["tasks"].items():
+        table.add_row(name, str(count["train"]), str(count["held_out"]))
+    out.print(table)
+    out.print(f"{summary['samples']} samples and {summary['skips']} skips in {output}")
+    for name, count in summary.get("mixture", {}).items():
+        if count["missing"]:
+            err.print(
+                f"{name}: {count['missing']} of {count['wanted']} samples are missing; give more "
+                f"videos, or raise per_video or make.per_task.{name}",
+                soft_wrap=True,
+            )
+    if not summary["samples"]:
+        err.print(f"no sample was made; {output / 'skips.jsonl'} says why")
+        raise typer.Exit(1)
+
+
+def audited(errors: list[str]) -> None:
+    """The errors that an audit found."""
+    out.print(f"audit: {len(errors)} errors")
+    for error in errors:
+        err.print(f"error: {error}", markup=False, soft_wrap=True)
