@@ -23,7 +23,7 @@ from kuleshov.run import environment
 from kuleshov.sample import Sample
 from kuleshov.synthesize import MakeConfig, make
 from tests.evaluate.backends.stub import answers, completion, endpoint
-from tests.test_cli import run
+from tests.cli.test_commands import run
 
 FINDINGS = Findings(
     errors=[Finding("leak", "jigsaw", "boundary beats chance")],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kuleshov.errors import HubError
-from tests.test_cli import run
+from tests.cli.test_commands import run
 from tests.test_hub import Stub, stub  # noqa: F401  # a fixture
 from tests.train.conftest import Setup
 
