@@ -53,3 +53,21 @@ def replace_text(path: Path, text: str) -> None:
     """
     with replacing(path) as file:
         file.write(text.encode())
+
+
+def append_lines(path: Path, text: str) -> None:
+    """Add lines to a file; one that a kill cut short is ended first, or the next would be lost too.
+
+    Raises:
+        WriteError: the disk is full or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    text = f"\n{text}"
+            file.write(text.encode())
+    except OSError as error:
+        raise _unwritten(path, error) from error

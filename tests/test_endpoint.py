@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,5 +48,25 @@ def test_an_endpoint_that_fails_is_tried_again_and_then_an_error(stub: Stub) -> 
     with Endpoint(stub.url, "m", calls) as model:
         assert model.ask("Which?") == "2,1" and len(stub.calls) == 2
         stub.otherwise = answers(status=500)
-        with pytest.raises(EndpointError, match="it answers 500"):
+        with pytest.raises(EndpointError, match=r"answers 500: .* Nothing is written; start"):
             model.ask("Which?")
+
+
+def test_replies_that_are_kept_are_not_asked_for_again(stub: Stub, tmp_path: Path) -> None:
+    kept = tmp_path / "new" / "replies.jsonl"
+    with Endpoint(stub.url, "m", kept=kept) as model:
+        assert model.ask("Which?") == model.ask("Which?") == "2,1"
+    with kept.open("a") as file:
+        file.write('{"asked": "cut sho')  # by a kill
+    with Endpoint(stub.url, "m", kept=kept) as model:
+        assert model.ask("Which?") == "2,1" and len(stub.calls) == 1
+        assert model.ask("When?") == "2,1" and len(stub.calls) == 2
+    with Endpoint(stub.url, "m", kept=kept) as model:
+        model.ask("When?")
+        assert len(stub.calls) == 2
+        stub.otherwise = answers(body=completion("other"))
+    with Endpoint(stub.url, "another", kept=kept) as model:
+        assert model.ask("Which?") == "other"
+        stub.otherwise = answers(status=404)
+        with pytest.raises(EndpointError, match=r"replies so far are kept in .*jsonl"):
+            model.ask("Where?")

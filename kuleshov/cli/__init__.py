@@ -13,6 +13,7 @@ import typer
 from kuleshov.cli.benchmark import benchmark
 from kuleshov.cli.check import check
 from kuleshov.cli.console import err
+from kuleshov.cli.curate import curate
 from kuleshov.cli.demo import demo
 from kuleshov.cli.doctor import doctor
 from kuleshov.cli.evaluate import evaluate
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
     "view": view,
     "pairs": pairs,
+    "curate": curate,
     "render": render,
     "train": train,
     "plan": plan,

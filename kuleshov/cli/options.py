@@ -21,6 +21,8 @@ Sets = Annotated[
     ),
 ]
 PUSH = "REPO of the Hugging Face hub to which {what} is uploaded when it is on disk."
+REPLIES = "replies.jsonl"
+"""In the folder that a command writes: what an endpoint said."""
 
 
 def sheet_count(sheets: str) -> int | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kuleshov.cli.console import empty_table, err, out
-from kuleshov.cli.options import Data
+from kuleshov.cli.options import REPLIES, Data
 from kuleshov.errors import UsageError
 from kuleshov.live import live
 
@@ -72,7 +72,8 @@ def pairs(
     )
     if endpoint is not None and pairing.keys != "relevance":
         raise UsageError(f"--endpoint finds keywords for relevance; --keys is {pairing.keys}")
-    with _asked_at(endpoint, model_name) as found:
+    kept = None if into is None else into / REPLIES
+    with _asked_at(endpoint, model_name, kept) as found:
         keywords: Keywords = extracted if found is None else lambda text: asked(text, found.ask)
         if into is not None:
             with live(err) as progress:
@@ -90,7 +91,9 @@ def pairs(
 
 
 @contextmanager
-def _asked_at(endpoint: str | None, model_name: str | None) -> Iterator[Endpoint | None]:
+def _asked_at(
+    endpoint: str | None, model_name: str | None, kept: Path | None
+) -> Iterator[Endpoint | None]:
     """The language model of the options; None where none is named."""
     if endpoint is None:
         yield None
@@ -99,5 +102,5 @@ def _asked_at(endpoint: str | None, model_name: str | None) -> Iterator[Endpoint
         raise UsageError("--endpoint needs --model-name: what the endpoint calls the model")
     from kuleshov.endpoint import Endpoint
 
-    with Endpoint(endpoint, model_name) as found:
+    with Endpoint(endpoint, model_name, kept=kept) as found:
         yield found

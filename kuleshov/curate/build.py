@@ -9,7 +9,7 @@ The rows are those of labels.py, so `kuleshov make` takes them as they are:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from kuleshov.errors import KuleshovError, UsageError
 from kuleshov.files import replace_text
 from kuleshov.labels import Label
 from kuleshov.locations import within
+from kuleshov.progress import Progress
 from kuleshov.read import read_video
 from kuleshov.sample import Skip, Video, dump_json
 from kuleshov.sampling import fit_size, uniform_in
@@ -83,7 +84,13 @@ class Curated(NamedTuple):
         return dict(Counter(one.reason for one in self.rejected).most_common())
 
 
-def curate(clips: Iterable[Clip], root: Path, see: See, config: Curation) -> Curated:
+def curate(
+    clips: Sequence[Clip],
+    root: Path,
+    see: See,
+    config: Curation,
+    progress: Progress = lambda *_: None,
+) -> Curated:
     """Rows from clips.
 
     Args:
@@ -92,10 +99,12 @@ def curate(clips: Iterable[Clip], root: Path, see: See, config: Curation) -> Cur
         see: shows frames to a model. What it raises stops the work, but for a reply that is not
             of the form that was asked for, which is counted.
         config: the settings.
+        progress: told of every clip.
     """
     rows: list[Label] = []
     rejected: list[Rejected] = []
-    for clip in clips:
+    for done, clip in enumerate(clips):
+        progress("describing clips", done, len(clips))
         kept = []
         for event in clip.events:
             if why := config.transient.reason(event):
@@ -128,6 +137,7 @@ def curate(clips: Iterable[Clip], root: Path, see: See, config: Curation) -> Cur
                 rows.append(label)
             else:
                 rejected.append(Rejected(clip.path, label.question, why))
+    progress("describing clips", len(clips), len(clips))
     return Curated(rows, rejected)
 
 
@@ -161,7 +171,7 @@ def _judged(
 
 def write(curated: Curated, folder: Path) -> dict[str, object]:
     """Write `rows.jsonl`, `rejected.jsonl` and `summary.json`, and return the summary."""
-    rows = [{"video": r.video, "question": r.question, "answer": r.answer} for r in curated.rows]
+    rows = [_written(row) for row in curated.rows]
     summary = {
         "rows": len(rows),
         "videos": len({row.video for row in curated.rows}),
@@ -173,3 +183,8 @@ def write(curated: Curated, folder: Path) -> dict[str, object]:
     replace_text(folder / "rejected.jsonl", rejected)
     replace_text(folder / "summary.json", f"{dump_json(summary)}\n")
     return summary
+
+
+def _written(row: Label) -> dict[str, object]:
+    options = {"options": list(row.options)} if row.options else {}
+    return {"video": row.video, "question": row.question, "answer": row.answer, **options}

@@ -11,11 +11,11 @@ The published files were not at hand: tested on rows that are made up in this fo
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from string import ascii_uppercase
-from typing import Any, NamedTuple
+from typing import Any
 
+from kuleshov.curate.build import Curated, Rejected
 from kuleshov.errors import UsageError
 from kuleshov.labels import Label, label
 
@@ -26,32 +26,20 @@ _SOLUTION = re.compile(r"\s*<answer>(.*)</answer>\s*", re.DOTALL)
 _OPTION = re.compile(r"\(?([A-Z])[.):]\s*(.*\S)\s*", re.DOTALL)
 
 
-class Rows(NamedTuple):
-    """What came of it.
-
-    Args:
-        labels: the rows.
-        reasons: why others were left out, and how many for each.
-    """
-
-    labels: list[Label]
-    reasons: dict[str, int]
-
-
-def rows(published: Iterable[Any]) -> Rows:
-    """Published rows as rows of labels.py.
+def rows(published: Iterable[Any]) -> Curated:
+    """Published rows as rows of labels.py, and those that are left out.
 
     Args:
         published: objects, as `json` reads them.
     """
     labels: list[Label] = []
-    reasons: Counter[str] = Counter()
+    rejected: list[Rejected] = []
     for number, row in enumerate(published, 1):
         try:
             labels.append(_label(number, row))
         except UsageError as error:
-            reasons[str(error)] += 1
-    return Rows(labels, dict(reasons.most_common()))
+            rejected.append(Rejected("", f"row {number}", str(error)))
+    return Curated(labels, rejected)
 
 
 def _label(number: int, row: Any) -> Label:

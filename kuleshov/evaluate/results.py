@@ -9,12 +9,12 @@ RUN/
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from kuleshov.errors import UsageError
+from kuleshov.files import append_lines
 from kuleshov.sample import Json
 
 
@@ -86,11 +86,6 @@ def load_results(run: Path) -> list[Result]:
 
 
 def append_results(run: Path, results: Iterable[Result]) -> None:
-    """Add lines; one that a kill cut short is ended first, or the next would be lost with it."""
+    """Add results to those of a run."""
     text = "".join(json.dumps(asdict(result)) + "\n" for result in results)
-    with (run / "results.jsonl").open("ab+") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                text = f"\n{text}"
-        file.write(text.encode())
+    append_lines(run / "results.jsonl", text)

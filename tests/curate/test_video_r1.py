@@ -23,14 +23,14 @@ COUNT = {**CHOICE, "problem_type": "numerical", "options": [], "solution": "<ans
 
 
 def test_a_choice_keeps_its_options_and_its_letter() -> None:
-    ((found,), reasons) = rows([CHOICE])
+    found, reasons = rows([CHOICE]).rows[0], rows([CHOICE]).reasons
     assert found.video == "LLaVA-Video/a.mp4" and found.question == CHOICE["problem"]
     assert found.options == ("wave", "snap his fingers") and found.answer == "B"
     assert reasons == {}
 
 
 def test_other_problems_are_answered_in_text() -> None:
-    ((found,), _) = rows([COUNT])
+    (found,) = rows([COUNT]).rows
     assert found.answer == "3" and found.options == ()
 
 
@@ -49,7 +49,7 @@ def test_rows_that_are_left_out_are_counted_by_reason() -> None:
             "row",
         ]
     )
-    assert found.labels == []
+    assert found.rows == []
     assert found.reasons["about an image"] == 2
     assert found.reasons["unknown type of problem"] == 1
     assert found.reasons["solution without one <answer>"] == 1
@@ -64,4 +64,4 @@ def test_rows_that_are_left_out_are_counted_by_reason() -> None:
 @given(value=st.none() | st.integers() | st.text(max_size=10))
 def test_any_value_is_read_or_counted(key: str, value: Any) -> None:
     found = rows([{**CHOICE, key: value}])
-    assert len(found.labels) + sum(found.reasons.values()) == 1
+    assert len(found.rows) + sum(found.reasons.values()) == 1

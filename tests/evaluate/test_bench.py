@@ -22,8 +22,8 @@ from kuleshov.recipe import packaged
 from kuleshov.run import environment
 from kuleshov.sample import Sample
 from kuleshov.synthesize import MakeConfig, make
-from tests.evaluate.backends.stub import answers, completion, endpoint
 from tests.cli.test_commands import run
+from tests.evaluate.backends.stub import answers, completion, endpoint
 
 FINDINGS = Findings(
     errors=[Finding("leak", "jigsaw", "boundary beats chance")],
