@@ -57,7 +57,8 @@ class Comparative(Objective):
         base: where A_base comes from: the task's score, the paper's surface reward, or nothing.
         surface: parts of the surface reward.
         max_words: from how many words on length costs.
-        weight: beta, of A_c beside A_base. Not stated in the paper; 1 is ours.
+        weight: beta, of A_c beside A_base. Not stated in the paper; 1 is ours. At 0, without gate
+            and `drop_insensitive`, nothing is compared and no degraded video is answered.
         baseline: A_c is r_c less a moving average ("ema", the paper's), or r_c normalised within
             its group as GRPO's rewards are ("group", ours).
         decay: rho of the moving average. Not stated; 0.9 is ours.
@@ -121,7 +122,8 @@ class Comparative(Objective):
         return [surface, quality] if self.base == "surface" else [quality]
 
     def twins(self, group_size: int) -> int:
-        return group_size
+        # A_base alone needs none: the paper's ablation C.
+        return group_size if self.weight or self.gate or self.drop_insensitive else 0
 
     def twin(self, sample: Sample) -> Sample | None:
         return degraded(sample, self.degraded)
@@ -147,6 +149,8 @@ class Comparative(Objective):
         """
         from kuleshov.train.comparative_rewards import insensitive, uses_key_frames
 
+        if step.twins is None:
+            return {}
         quality, less, rewards = self._compared(step)
         known = ~rewards.isnan().any(dim=1)
         if not known.any():
@@ -166,6 +170,8 @@ class Comparative(Objective):
         from kuleshov.train.comparative_rewards import ema_baseline, insensitive, uses_key_frames
         from kuleshov.train.objectives import group_advantages
 
+        if step.twins is None:
+            return advantages, memory
         quality, less, compared = self._compared(step)
         if self.baseline == "group":
             own = group_advantages(compared)

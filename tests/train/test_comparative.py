@@ -58,6 +58,16 @@ def test_the_twin_is_the_degraded_video_and_answers_as_often() -> None:
     assert comparative.twin(SAMPLE) == control(SAMPLE, "single")
 
 
+def test_the_base_alone_needs_no_degraded_video() -> None:
+    alone = objective(weight=0.0, gate=False)
+    given = step([[1.0, 0.0]], [[0.0, 1.0]])._replace(twins=None)
+    assert alone.twins(4) == 0 and alone.metrics(given) == {}
+    made, memory = advantages(given, [[0.5, -0.5]], weight=0.0, gate=False)
+    assert made == [[0.5, -0.5]] and memory == {"baseline": 0.25}
+    for needing in ({"gate": True}, {"gate": False, "drop_insensitive": True}):
+        assert objective(weight=0.0, **needing).twins(4) == 4
+
+
 def test_the_sum_of_both_advantages_by_hand() -> None:
     # r_c = 1, -1; b = 0.25: A_c = 0.75, -1.25; with beta 2 and A_base 0.5, 1: 2, -1.5
     given = step([[1.0, 0.0]], [[0.0, 1.0]])

@@ -1,0 +1,401 @@
+"""Does VideoPerceiver's comparative reward do what it says? Its parts at equal compute.
+
+    python -m benchmarks.perceiver_compare [--output runs/perceiver-compare]
+
+Clips with an event that lasts a moment (`benchmarks/transient.py`), a tiny model, and for each seed
+one cold start from which every arm of `ARMS` is trained with GRPO until the same budget of tokens
+is spent. Then all models answer the held-out questions on the clips as they are, and on the same
+clips without the frames of the event.
+
+    tokens        policy + generated; what the budget is of, see `Spent`
+    accuracy      of answers to the questions about the event, on the full clips
+    sensitivity   that accuracy less the accuracy of the same questions on the degraded clips
+    gain          accuracy less that of the cold start of the same seed; sensitivity_gain likewise
+    over_q        accuracy less that of GRPO with Q of the same seed
+    quiet         accuracy on the control questions, which do not need the event
+
+Intervals are 95 %, by bootstrap over held-out videos and seeds: in each draw as many videos, with
+all of their questions, and as many seeds are drawn with replacement as there are. Answers are
+greedy, so nothing else is random.
+
+Killed and started again it goes on: each finished cold start and each finished arm of a seed leaves
+a file, and what was begun is begun again. A folder with other settings is refused. `QUICK=1` in
+the environment takes seconds and says nothing about the arms.
+
+Prints one JSON line last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from transformers import TrainerCallback
+
+from benchmarks.transient import EVENT, write_set
+from kuleshov import dataset
+from kuleshov.dataset import load_samples
+from kuleshov.evaluate.config import EvalConfig
+from kuleshov.evaluate.runner import evaluate
+from kuleshov.evaluate.statistics import micro
+from kuleshov.evaluate.statistics.bootstrap import bootstrap, percentiles
+from kuleshov.evaluate.statistics.reported import Floats
+from kuleshov.files import replace_text
+from kuleshov.run import begin
+from kuleshov.runners import Failed, Limits, runner
+from kuleshov.sample import Sample
+from kuleshov.train import phases, tiny
+from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
+from kuleshov.train.grpo import VideoGRPOTrainer
+from kuleshov.train.pipeline import train
+from kuleshov.train.preference import KEY_FRAMES, degraded
+
+PAPER = {"degraded": KEY_FRAMES, "quality": "exact", "base": "surface", "gate": False}
+"""Q is exact match, A_base comes from the surface reward, the baseline is a moving average."""
+ARMS: dict[str, dict[str, Any]] = {
+    # The paper's ablation C read literally: what is left is the surface reward.
+    "base": {**PAPER, "weight": 0.0},
+    # Its other reading: plain GRPO, with Q for its reward.
+    "grpo_q": {**PAPER, "weight": 0.0, "base": "task"},
+    "rc": PAPER,
+    "rc_gate": {**PAPER, "gate": True},
+    "rc_gate_refeed": {**PAPER, "gate": True, "retries": 2},
+    # Ours: what answers the degraded video is trained as well.
+    "rc_gradient": {**PAPER, "degraded_gradient": True},
+}
+"""Options of the objective `comparative`; the score of `labelled` is exact match, so that Q and
+the task's own reward are the same."""
+COLD = "cold"
+_LOGGED = ("comparative", "refeed", "reward")
+
+COLD_START = SFTSettings(
+    steps=300,
+    batch_size=8,
+    learning_rate=1e-3,
+    warmup_steps=20,
+    extra={"adam_beta2": 0.95},
+)
+GRPO = GRPOSettings(
+    steps=100_000,
+    prompts_per_step=8,
+    group_size=8,
+    learning_rate=3e-4,
+    objective="comparative",
+    max_completion_tokens=16,
+    # No decay: how many steps the budget is worth is not known before they are done.
+    extra={"adam_beta2": 0.95, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 10},
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Of the whole comparison; fixed before its run.
+
+    Args:
+        seeds: of the weights of the tiny model, of its training and of the rollouts.
+        clips: to train with, and held out; multiples of 48 for balanced answers.
+        clips_seed: of the clips, which all seeds share.
+        cold: the cold start, which is to end midway between chance and all right.
+        grpo: of all arms alike; a run ends when the budget is spent, long before `steps`.
+        budget: tokens for each arm and seed.
+        arms: which, in `ARMS`.
+    """
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    clips: tuple[int, int] = (480, 144)
+    clips_seed: int = 7
+    cold: SFTSettings = COLD_START
+    grpo: GRPOSettings = GRPO
+    budget: int = 250_000
+    arms: dict[str, dict[str, Any]] = field(default_factory=lambda: ARMS)
+
+
+QUICK = Settings(
+    seeds=(0,),
+    clips=(12, 12),
+    cold=replace(COLD_START, steps=2),
+    grpo=replace(GRPO, prompts_per_step=2, group_size=4),
+    budget=1500,
+)
+ANSWERED = EvalConfig(conditions=("full",), batch_size=64, max_completion_tokens=16)
+
+
+class Spent(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
+    """Counts the tokens that a model reads and writes in GRPO, and ends it when all are spent.
+
+        policy      trained: those of the passes with gradient
+        generated   those of the rollouts: from the full video, from the degraded one, and again
+
+    In both a completion counts with all of its tokens and a prompt, video included, once for all of
+    the completions that share it, as it is computed. Training ends with the step whose end is
+    nearest to the budget, so that arms differ by at most one of their steps.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.policy = self.generated = self.steps = 0
+        self._before = 0
+
+    @property
+    def total(self) -> int:
+        return self.policy + self.generated
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        step, self._before = self.total - self._before, self.total
+        self.steps += 1
+        if self.total + step / 2 >= self.budget:
+            control.should_training_stop = True
+
+
+class Counted(VideoGRPOTrainer):
+    """The trainer with a count of its tokens.
+
+    Args:
+        spent: where they are counted.
+        **kwargs: as for `VideoGRPOTrainer`.
+    """
+
+    def __init__(self, *args: Any, spent: Spent, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.spent = spent
+        self.add_callback(spent)
+
+    def _shared(self) -> int:
+        """Tokens of the prompts at hand; copies of a prompt are the same object."""
+        assert self._prompts is not None
+        lengths = {id(prompt): len(prompt.input_ids) for prompt in self._prompts}
+        return sum(lengths.values())
+
+    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> tuple[list[list[int]], Any]:
+        turn = super()._generate_single_turn(*args, **kwargs)
+        self.spent.generated += self._shared() + sum(map(len, turn[0]))
+        return turn
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Any,
+        attention_mask: Any,
+        logits_to_keep: int,
+        *a: Any,
+        **k: Any,
+    ) -> Any:
+        if torch.is_grad_enabled():
+            completions = int(attention_mask[:, -logits_to_keep:].sum())
+            self.spent.policy += self._shared() + completions
+        return super()._get_per_token_logps_and_entropies(
+            model, input_ids, attention_mask, logits_to_keep, *a, **k
+        )
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output", type=Path, default=Path("runs/perceiver-compare"))
+    out = parser.parse_args().output
+    quick = os.environ.get("QUICK", "") not in ("", "0")
+    print(json.dumps(compare(out, QUICK if quick else Settings(), workers=2)))
+
+
+def compare(out: Path, settings: Settings, workers: int) -> dict[str, Any]:
+    """Everything that is not done yet; returns the figures.
+
+    Args:
+        out: the folder.
+        settings: those that it was begun with.
+        workers: processes, of a thread each; 0 for none but this one.
+
+    Raises:
+        UsageError: the folder was begun with other settings.
+        SystemExit: an arm failed.
+    """
+    record = json.loads(json.dumps(asdict(settings)))  # as it is read again
+    begin(out, record, settings, started=(out / "environment.json").is_file())
+    for left in out.glob("begun-*"):
+        shutil.rmtree(left)
+    full, less = out / "full", out / "degraded"
+    if not (less / "summary.json").is_file():
+        write_set(full, *settings.clips, settings.clips_seed)
+        lost = [_degraded(sample) for sample in load_samples(full, "held_out")]
+        dataset.write(less, lost, {"videos": str((full / "clips").resolve())})
+    cold = [(COLD, seed) for seed in settings.seeds]
+    arms = [(arm, seed) for seed in settings.seeds for arm in settings.arms]
+    # Nothing of it takes long; the limits are there for what hangs.
+    with runner("local", workers, Limits(seconds=3600, megabytes=65536)) as run:
+        for jobs in (cold, arms):
+            todo = [job for job in jobs if not _file(out, *job).is_file()]
+            for job, done in zip(todo, run.map(partial(work, out, settings), todo), strict=True):
+                if isinstance(done, Failed):
+                    raise SystemExit(f"{job}: {done.reason}")
+                print(f"{job[0]}, seed {job[1]}: {done}", file=sys.stderr, flush=True)
+    return figures(out, settings)
+
+
+def _degraded(sample: Sample) -> Sample:
+    other = degraded(sample, KEY_FRAMES)
+    assert other is not None  # every sample of this set lists its key frames
+    return other
+
+
+def _file(out: Path, name: str, seed: int) -> Path:
+    return out / f"{name}-{seed}.json"
+
+
+def work(out: Path, settings: Settings, job: tuple[str, int]) -> str:
+    """One arm, or the cold start, of a seed; leaves its file, which holds all of its scores."""
+    torch.set_num_threads(1)
+    name, seed = job
+    config = TrainConfig(seed=seed, checkpoint_steps=10**6, report_to=[], sft=settings.cold)
+    cold = out / f"model-{seed}"
+    spent = Spent(settings.budget)
+    logs: list[Mapping[str, float]] = []
+    started = time.process_time()
+    with TemporaryDirectory(prefix="begun-", dir=out) as temporary:
+        folder = Path(temporary)
+        if name == COLD:
+            prompts = [sample.prompt for sample in load_samples(out / "full", "train")]
+            tiny.build(folder / "tiny", prompts, seed=seed)
+            config = replace(config, grpo=GRPOSettings(steps=0))
+            model = train(out / "full", str(folder / "tiny"), folder / "run", config)
+        else:
+            grpo = replace(settings.grpo, objective_options=settings.arms[name])
+            config = replace(config, sft=SFTSettings(), grpo=grpo)
+            with patch.object(phases, "VideoGRPOTrainer", partial(Counted, spent=spent)):
+                model = train(
+                    out / "full",
+                    str(cold),
+                    folder / "run",
+                    config,
+                    figures=lambda what, step, steps, values: logs.append(values),
+                )
+        seconds = time.process_time() - started
+        scores = {
+            side: {
+                result.sample: result.score
+                for result in evaluate(str(model), out / side, folder / side, ANSWERED)
+            }
+            for side in ("full", "degraded")
+        }
+        if name == COLD:
+            shutil.rmtree(cold, ignore_errors=True)
+            model.rename(cold)
+    record = {
+        "steps": spent.steps,
+        "policy_tokens": spent.policy,
+        "generated_tokens": spent.generated,
+        "seconds": round(seconds, 1),
+        "logged": _means(logs),
+        "scores": scores,
+    }
+    replace_text(_file(out, *job), json.dumps(record, indent=1) + "\n")
+    right = {side: sum(found.values()) / len(found) for side, found in scores.items()}
+    return f"{spent.steps} steps, {spent.total} tokens, {seconds:.0f} s, right {right}"
+
+
+def _means(logs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """What the objective logged, and the reward, averaged over the steps."""
+    names = {n for log in logs for n in log if n.split("/")[0] in _LOGGED}
+    values = {name: [float(log[name]) for log in logs if name in log] for name in sorted(names)}
+    return {name: round(float(np.mean(found)), 4) for name, found in values.items()}
+
+
+def figures(out: Path, settings: Settings) -> dict[str, Any]:
+    """What is printed, from the files of all arms and seeds."""
+    samples = load_samples(out / "full", "held_out")
+    event = [sample for sample in samples if sample.entry in EVENT]
+    quiet = [sample for sample in samples if sample.entry not in EVENT]
+
+    def of(name: str) -> list[dict[str, Any]]:
+        files = [_file(out, name, seed) for seed in settings.seeds]
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+    def scores(name: str, side: str, asked: Sequence[Sample]) -> Floats:
+        """Of shape (items, seeds)."""
+        return np.array([[run["scores"][side][s.id] for run in of(name)] for s in asked])
+
+    def told(name: str) -> dict[str, Any]:
+        full, less = (scores(name, side, event) for side in ("full", "degraded"))
+        row = interval("accuracy", full, event, 0.0)
+        row["interval"] = row.pop("accuracy_interval")
+        row |= interval("sensitivity", full - less, event)
+        row |= interval("quiet", scores(name, "full", quiet), quiet, 0.0)
+        if name == COLD:
+            return row
+        before, after = (scores(COLD, side, event) for side in ("full", "degraded"))
+        row |= interval("gain", full - before, event)
+        row |= interval("sensitivity_gain", full - less - (before - after), event)
+        if "grpo_q" in settings.arms:
+            row |= interval("over_q", full - scores("grpo_q", "full", event), event)
+        return row | cost(of(name))
+
+    chance = sum(sample.chance for sample in event) / len(event)
+    return {
+        "arms": {name: told(name) for name in settings.arms},
+        "cold_start": told(COLD),
+        "chance": round(chance, 4),
+        "budget": settings.budget,
+        "seeds": len(settings.seeds),
+        "videos": len({sample.video_ids[0] for sample in samples}),
+    }
+
+
+def interval(
+    name: str, scores: Floats, asked: Sequence[Sample], low: float = -1.0
+) -> dict[str, Any]:
+    """A mean with its 95 % interval, by drawing videos and seeds.
+
+    Args:
+        name: what it is.
+        scores: (items, seeds); differences where `low` is -1.
+        asked: the items.
+        low: the least that a score can be.
+
+    Returns:
+        `name` and `name`_interval, which is None with fewer than 10 videos.
+    """
+    reported = micro(scores, [sample.video_ids[0] for sample in asked])
+    value = float(reported.value().mean())
+    drawn = bootstrap(reported)
+    seeds = reported.columns
+    chosen = np.random.default_rng([0, seeds]).integers(seeds, size=(len(drawn), seeds))
+    means = np.take_along_axis(drawn, chosen, axis=1).mean(axis=1)
+    ends = percentiles(means, value, reported.videos, (low, 1.0))
+    rounded = None if ends is None else [round(end, 4) for end in ends]
+    return {name: round(value, 4), f"{name}_interval": rounded}
+
+
+def cost(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What an arm took, as means over its seeds; seconds are of one CPU core."""
+    steps, policy, generated, seconds = (
+        sum(run[key] for run in runs) / len(runs)
+        for key in ("steps", "policy_tokens", "generated_tokens", "seconds")
+    )
+    return {
+        "tokens": round(policy + generated),
+        "policy_tokens": round(policy),
+        "generated_tokens": round(generated),
+        "steps": round(steps),
+        "seconds_per_step": round(seconds / steps, 3),
+        "tokens_per_step": round((policy + generated) / steps),
+        "logged": {
+            name: round(sum(run["logged"][name] for run in runs) / len(runs), 4)
+            for name in runs[0]["logged"]
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()
