@@ -137,7 +137,7 @@ class Comparative(Objective):
         return degraded(sample, self.degraded)
 
     def trains_twins(self) -> bool:
-        return self.degraded_gradient
+        return self.degraded_gradient and self.weight != 0
 
     def tries(self) -> int:
         return self.retries

@@ -8,7 +8,8 @@
                          "twin": true where it is of a twin)
       sft/model/         the cold-started model, if there was a cold start
       dpo/model/         the model that learned from pairs, if there were any
-      dpo/no_pair.json   ids of the samples that gave none
+      dpo/no_pair.json   ids of the samples that gave none; sft/no_pair.json likewise, with
+                         contrastive losses
       model/             the trained model, by the last phase, with its card
       PHASE/adapter/     with train.lora the adapters of a phase, which its model holds merged
 
