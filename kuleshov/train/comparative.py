@@ -17,6 +17,7 @@ from kuleshov.tasks import score
 from kuleshov.train.beyond_trl import OPTIONS
 from kuleshov.train.objective import Memory, Objective, RewardFunction, Step
 from kuleshov.train.preference import DEGRADED, SWITCHED_OFF, degraded
+from kuleshov.train.quality import ENTAILMENT, NLI, entailments, exact, overlap
 from kuleshov.train.surface import MAX_WORDS, PARTS, surface_reward
 
 if TYPE_CHECKING:
@@ -25,16 +26,13 @@ if TYPE_CHECKING:
 _BASELINE = "baseline"  # in the memory
 
 
-def _exact(sample: Sample, text: str) -> float:
-    return float(score(sample, text).answer == sample.answer)
-
-
 QUALITIES: dict[str, Callable[[Sample, str], float]] = {
     "task": lambda sample, text: score(sample, text).total,
-    "exact": _exact,
+    "exact": exact,
+    "overlap": overlap,
 }
-"""Q of a completion, in [0, 1]: what the task gives for it (ours), or whether its answer is the
-true one (the paper's, for closed questions)."""
+"""Q of a completion, in [0, 1]: what the task gives for it (ours), whether its answer is the true
+one (the paper's, for closed questions), or how many words of the true one it has (ours)."""
 
 
 @final
@@ -44,14 +42,15 @@ class Comparative(Objective):
 
     The twin is the sample on the degraded video, with as many completions as the group.
 
-    Departures: of the paper's qualities the entailment by an NLI model is not here. The baseline
-    moves once a step. A group whose sample has no degraded video is trained on A_base alone. The
-    loss is TRL's "grpo".
+    Departures: the baseline moves once a step. A group whose sample has no degraded video is
+    trained on A_base alone. The loss is TRL's "grpo".
 
     Args:
         degraded: what the twin lacks, in `DEGRADED`: the effect that the task asks for, or what a
             control takes away. The paper's is a video without its key frames.
-        quality: Q, in `QUALITIES`. The paper's: "exact".
+        quality: Q, in `QUALITIES`, or "entailment" (quality.py). The paper's: "exact" for closed
+            questions, and "entailment" for open-ended ones, which compares closed ones exactly.
+        nli: name or path of the model of natural language inference, for "entailment".
         against: a completion is compared with its own one from the degraded video ("paired", the
             paper's), or with their mean.
         base: where A_base comes from: the task's score, the paper's surface reward, or nothing.
@@ -78,6 +77,7 @@ class Comparative(Objective):
 
     degraded: str = SWITCHED_OFF
     quality: str = "task"
+    nli: str = NLI
     against: Literal["paired", "mean"] = "paired"
     base: Literal["task", "surface", "none"] = "task"
     surface: tuple[str, ...] = tuple(PARTS)
@@ -95,7 +95,7 @@ class Comparative(Objective):
     def __post_init__(self) -> None:
         for what, name, known in [
             ("degraded", self.degraded, DEGRADED),
-            ("quality", self.quality, QUALITIES),
+            ("quality", self.quality, (*QUALITIES, ENTAILMENT)),
             *(("surface", part, PARTS) for part in self.surface),
         ]:
             if name not in known:
@@ -126,7 +126,7 @@ class Comparative(Objective):
             ]
 
         def quality(completions: Any, sample: list[str], **columns: Any) -> list[float]:
-            return [QUALITIES[self.quality](s, text) for s, text in _read(sample, completions)]
+            return self._quality(_read(sample, completions))
 
         return [surface, quality] if self.base == "surface" else [quality]
 
@@ -145,8 +145,8 @@ class Comparative(Objective):
     def again(self, sample: Sample, completions: Sequence[str], twins: Sequence[str]) -> list[bool]:
         if self.twin(sample) is None:
             return [False] * len(completions)
-        quality = [QUALITIES[self.quality](sample, text) for text in completions]
-        less = [QUALITIES[self.quality](sample, text) for text in twins]
+        quality = self._quality([(sample, text) for text in completions])
+        less = self._quality([(sample, text) for text in twins])
         if self.against == "mean":
             less = [sum(less) / len(less)] * len(quality)
         return [q <= other for q, other in zip(quality, less, strict=True)]
@@ -210,6 +210,12 @@ class Comparative(Objective):
         if self.drop_insensitive:
             made = made * ~insensitive(quality, less, self.solved)[:, None]
         return made
+
+    def _quality(self, given: Sequence[tuple[Sample, str]]) -> list[float]:
+        """Q of completions."""
+        if self.quality == ENTAILMENT:
+            return entailments([s for s, _ in given], [text for _, text in given], self.nli)
+        return [QUALITIES[self.quality](s, text) for s, text in given]
 
     def _compared(self, step: Step) -> tuple[Tensor, Tensor, Tensor]:
         """Q, Q~ and r_c."""
