@@ -34,7 +34,8 @@ def begin(run: Path, record: dict[str, Json], config: Any, started: bool) -> Non
         UsageError: the folder holds work that was done with something else.
     """
     if started:
-        there, here = _flat(environment(run)), _flat(record)
+        # As JSON, which knows no tuples.
+        there, here = _flat(environment(run)), _flat(json.loads(json.dumps(record)))
         for key, value in here.items():
             if there.get(key) != value:
                 raise UsageError(

@@ -22,6 +22,7 @@ def test_a_run_says_what_it_was_made_with(tmp_path: Path) -> None:
 def test_a_started_run_goes_on_with_the_same_and_refuses_another(tmp_path: Path) -> None:
     begin(tmp_path, RECORD, EvalConfig(), started=False)
     begin(tmp_path, RECORD, EvalConfig(), started=True)
+    begin(tmp_path, {**RECORD, "settings": {"seed": 1, "steps": (1, 2)}}, EvalConfig(), True)
     other = {**RECORD, "settings": {"seed": 2, "steps": [1, 2]}}
     with pytest.raises(UsageError, match=r"holds a run with settings\.seed = 1, not 2"):
         begin(tmp_path, other, EvalConfig(), started=True)

@@ -17,6 +17,7 @@ from kuleshov.tasks import score
 from kuleshov.train.beyond_trl import OPTIONS
 from kuleshov.train.objective import Memory, Objective, RewardFunction, Step
 from kuleshov.train.preference import DEGRADED, SWITCHED_OFF, degraded
+from kuleshov.train.quality import ENTAILMENT, NLI, entailments, exact, overlap
 from kuleshov.train.surface import MAX_WORDS, PARTS, surface_reward
 
 if TYPE_CHECKING:
@@ -25,16 +26,13 @@ if TYPE_CHECKING:
 _BASELINE = "baseline"  # in the memory
 
 
-def _exact(sample: Sample, text: str) -> float:
-    return float(score(sample, text).answer == sample.answer)
-
-
 QUALITIES: dict[str, Callable[[Sample, str], float]] = {
     "task": lambda sample, text: score(sample, text).total,
-    "exact": _exact,
+    "exact": exact,
+    "overlap": overlap,
 }
-"""Q of a completion, in [0, 1]: what the task gives for it (ours), or whether its answer is the
-true one (the paper's, for closed questions)."""
+"""Q of a completion, in [0, 1]: what the task gives for it (ours), whether its answer is the true
+one (the paper's, for closed questions), or how many words of the true one it has (ours)."""
 
 
 @final
@@ -44,14 +42,15 @@ class Comparative(Objective):
 
     The twin is the sample on the degraded video, with as many completions as the group.
 
-    Departures: of the paper's qualities the entailment by an NLI model is not here. The baseline
-    moves once a step. A group whose sample has no degraded video is trained on A_base alone. The
-    loss is TRL's "grpo".
+    Departures: the baseline moves once a step. A group whose sample has no degraded video is
+    trained on A_base alone. The loss is TRL's "grpo".
 
     Args:
         degraded: what the twin lacks, in `DEGRADED`: the effect that the task asks for, or what a
             control takes away. The paper's is a video without its key frames.
-        quality: Q, in `QUALITIES`. The paper's: "exact".
+        quality: Q, in `QUALITIES`, or "entailment" (quality.py). The paper's: "exact" for closed
+            questions, and "entailment" for open-ended ones, which compares closed ones exactly.
+        nli: name or path of the model of natural language inference, for "entailment".
         against: a completion is compared with its own one from the degraded video ("paired", the
             paper's), or with their mean.
         base: where A_base comes from: the task's score, the paper's surface reward, or nothing.
@@ -65,6 +64,13 @@ class Comparative(Objective):
         gate: only completions with r_c > 0 are trained on (the paper's).
         retries: how often one with r_c <= 0 is written again, the refeed. Not stated; 0 for never.
         instruction: what the prompt ends with then, the paper's words.
+        degraded_gradient: train on the completions from the degraded video too, with
+            A~ = beta A~_c, where A~_c is r_c as it looks from there (`twin_reward`), under the same
+            baseline and gate, without A_base. Ours; the paper's (by our reading) is False. Without
+            gate, beta A_c then follows the gradient of E[Q] - E[Q~]. **Danger**: being wrong on
+            the degraded video is rewarded, and a policy may learn to answer wrongly whenever it
+            is unsure. Nothing here stops the push where Q~ is at chance already. The loss has
+            twice as many completions; `micro_batch` counts those of the samples alone.
         drop_insensitive: do not train on groups that are solved without the key frames as well.
             With the gate and "exact" they have no gradient anyway.
         solved: the least mean quality of a solved group.
@@ -72,6 +78,7 @@ class Comparative(Objective):
 
     degraded: str = SWITCHED_OFF
     quality: str = "task"
+    nli: str = NLI
     against: Literal["paired", "mean"] = "paired"
     base: Literal["task", "surface", "none"] = "task"
     surface: tuple[str, ...] = tuple(PARTS)
@@ -82,13 +89,14 @@ class Comparative(Objective):
     gate: bool = True
     retries: int = 0
     instruction: str = "Re-answer with attention to fine-grained visual details."
+    degraded_gradient: bool = False
     drop_insensitive: bool = False
     solved: float = 0.9
 
     def __post_init__(self) -> None:
         for what, name, known in [
             ("degraded", self.degraded, DEGRADED),
-            ("quality", self.quality, QUALITIES),
+            ("quality", self.quality, (*QUALITIES, ENTAILMENT)),
             *(("surface", part, PARTS) for part in self.surface),
         ]:
             if name not in known:
@@ -99,6 +107,8 @@ class Comparative(Objective):
             ("decay", 0 <= self.decay < 1, "0 to below 1"),
             ("retries", self.retries >= 0, "0 or more"),
             ("retries", self.gate or not self.retries, "0 without the gate, which says what fails"),
+            # A draw that was chosen by its twin is no baseline for it.
+            ("retries", not (self.retries and self.degraded_gradient), "0 with degraded_gradient"),
             ("solved", 0 < self.solved <= 1, "above 0, to 1"),
         ]:
             if not ok:
@@ -117,7 +127,7 @@ class Comparative(Objective):
             ]
 
         def quality(completions: Any, sample: list[str], **columns: Any) -> list[float]:
-            return [QUALITIES[self.quality](s, text) for s, text in _read(sample, completions)]
+            return self._quality(_read(sample, completions))
 
         return [surface, quality] if self.base == "surface" else [quality]
 
@@ -128,14 +138,17 @@ class Comparative(Objective):
     def twin(self, sample: Sample) -> Sample | None:
         return degraded(sample, self.degraded)
 
+    def trains_twins(self) -> bool:
+        return self.degraded_gradient and self.weight != 0
+
     def tries(self) -> int:
         return self.retries
 
     def again(self, sample: Sample, completions: Sequence[str], twins: Sequence[str]) -> list[bool]:
         if self.twin(sample) is None:
             return [False] * len(completions)
-        quality = [QUALITIES[self.quality](sample, text) for text in completions]
-        less = [QUALITIES[self.quality](sample, text) for text in twins]
+        quality = self._quality([(sample, text) for text in completions])
+        less = self._quality([(sample, text) for text in twins])
         if self.against == "mean":
             less = [sum(less) / len(less)] * len(quality)
         return [q <= other for q, other in zip(quality, less, strict=True)]
@@ -167,24 +180,48 @@ class Comparative(Objective):
     def advantages(
         self, advantages: Tensor, rewards: Tensor, step: Step, memory: Memory
     ) -> tuple[Tensor, Memory]:
-        from kuleshov.train.comparative_rewards import ema_baseline, insensitive, uses_key_frames
-        from kuleshov.train.objectives import group_advantages
+        from kuleshov.train.comparative_rewards import ema_baseline
 
         if step.twins is None:
             return advantages, memory
-        quality, less, compared = self._compared(step)
-        if self.baseline == "group":
-            own = group_advantages(compared)
-        else:
+        _, _, compared = self._compared(step)
+        made = self._kept(advantages + self._own(compared, memory), compared, step)
+        if self.baseline == "ema":
             before = float(memory.get(_BASELINE, 0.0))
-            own = compared - before
             memory = {_BASELINE: ema_baseline(before, compared, self.decay)}
-        made = advantages + self.weight * own.nan_to_num(nan=0.0)
+        return made, memory
+
+    def twin_advantages(self, step: Step, memory: Memory) -> Tensor:
+        from kuleshov.train.comparative_rewards import twin_reward
+
+        quality, less, _ = self._compared(step)
+        compared = twin_reward(quality, less, self.against)
+        return self._kept(self._own(compared, memory), compared, step)
+
+    def _own(self, compared: Tensor, memory: Memory) -> Tensor:
+        """The comparative part, beta A_c; 0 where nothing can be compared."""
+        from kuleshov.train.objectives import group_advantages
+
+        before = float(memory.get(_BASELINE, 0.0))
+        centred = group_advantages(compared) if self.baseline == "group" else compared - before
+        return self.weight * centred.nan_to_num(nan=0.0)
+
+    def _kept(self, made: Tensor, compared: Tensor, step: Step) -> Tensor:
+        """Advantages where they are trained on, 0 elsewhere."""
+        from kuleshov.train.comparative_rewards import insensitive, uses_key_frames
+
+        quality, less, _ = self._compared(step)
         if self.gate:
             made = made * uses_key_frames(compared)
         if self.drop_insensitive:
             made = made * ~insensitive(quality, less, self.solved)[:, None]
-        return made, memory
+        return made
+
+    def _quality(self, given: Sequence[tuple[Sample, str]]) -> list[float]:
+        """Q of completions."""
+        if self.quality == ENTAILMENT:
+            return entailments([s for s, _ in given], [text for _, text in given], self.nli)
+        return [QUALITIES[self.quality](s, text) for s, text in given]
 
     def _compared(self, step: Step) -> tuple[Tensor, Tensor, Tensor]:
         """Q, Q~ and r_c."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.tasks import GIVEN, TASKS
+from kuleshov.train.contrast import Contrast
 from kuleshov.train.objective import Objective
 from kuleshov.train.objective_table import objective_of
 from kuleshov.train.preference import SOURCES
@@ -25,6 +26,7 @@ class SFTSettings:
         curriculum: task -> steps on its samples alone, one task after the other, before the
             mixture of all gets the rest of the steps. For tasks that are learned late beside
             others, such as `jigsaw` by an untrained model.
+        contrast: losses on the video beside the video without its key frames.
         extra: further arguments of `trl.SFTConfig`.
     """
 
@@ -33,6 +35,7 @@ class SFTSettings:
     learning_rate: float = 1e-5
     warmup_steps: int = 0
     curriculum: dict[str, int] = field(default_factory=dict)
+    contrast: Contrast = field(default_factory=Contrast)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -28,8 +28,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import torch
 from accelerate.utils import gather
@@ -38,6 +38,7 @@ from kuleshov.errors import UsageError
 from kuleshov.randomness import digest
 from kuleshov.sample import IMAGE, VIDEO, Sample
 from kuleshov.tasks import task_of
+from kuleshov.train.contrast import Contrast
 from kuleshov.train.contrastive import Ends, alignment, losses
 from kuleshov.train.encode import Encoded, Encoder, batch
 from kuleshov.train.sft import VideoCollator, VideoSFTTrainer, block_output
@@ -45,47 +46,6 @@ from kuleshov.train.sft import VideoCollator, VideoSFTTrainer, block_output
 Degraded = Callable[[Sample], Sample | None]
 _SEGMENTS = "segments"  # in a batch, beside the inputs of L_SFT
 _OTHER = ("length_d", "length_x", "words", "known")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contrast:
-    """The knobs of the contrastive losses.
-
-    Args:
-        weight: lambda of (7), 0.1 in the paper.
-        blocks: of the language model, from 1; the losses are averaged over them. The paper's is
-            16; what the model lacks becomes its last block, with a warning.
-        temperature: tau. Not stated in the paper; 0.07 is ours.
-        dropout: of the second view. Not stated; 0.1 is SimCSE's.
-        layout: see above.
-        learning_rate: of the contrastive losses; None for that of the run. The paper has one of
-            its own, but both losses move the same weights. **Ours**: the term is multiplied by
-            learning_rate / that of the run, which is a rate of its own for plain gradient descent,
-            and a weight for optimizers that normalise their steps.
-    """
-
-    weight: float = 0.1
-    blocks: tuple[int, ...] = (16,)
-    temperature: float = 0.07
-    dropout: float = 0.1
-    layout: Literal["separate", "concatenated"] = "separate"
-    learning_rate: float | None = None
-
-    def __post_init__(self) -> None:
-        for key, ok, allowed in [
-            ("weight", self.weight >= 0, "0 or more"),
-            ("blocks", self.blocks and min(self.blocks) >= 1, "numbers from 1, at least one"),
-            ("temperature", self.temperature > 0, "above 0"),
-            ("dropout", 0 <= self.dropout < 1, "0 to below 1"),
-            ("layout", self.layout in ("separate", "concatenated"), "separate, concatenated"),
-            ("learning_rate", self.learning_rate is None or self.learning_rate > 0, "above 0"),
-        ]:
-            if not ok:
-                raise UsageError(f"contrast: {key} is {getattr(self, key)}; allowed: {allowed}")
-
-    def factor(self, learning_rate: float) -> float:
-        """What the contrastive losses are multiplied by in a run with this learning rate."""
-        return self.weight * (self.learning_rate or learning_rate) / learning_rate
 
 
 def text_of(sample: Sample) -> str:
@@ -185,7 +145,7 @@ class ContrastiveSFTTrainer(VideoSFTTrainer):
         *args: Any,
         encoder: Encoder,
         degraded: Degraded,
-        contrast: Contrast = Contrast(),
+        contrast: Contrast,
         **kwargs: Any,
     ) -> None:
         collator = ContrastiveCollator(encoder, degraded, contrast.layout)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from accelerate import PartialState
@@ -13,7 +14,9 @@ from trl import DPOConfig, GRPOConfig, SFTConfig
 
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
+from kuleshov.sample import Sample
 from kuleshov.train.config import LoRASettings
+from kuleshov.train.contrastive_sft import ContrastiveSFTTrainer
 from kuleshov.train.curriculum import order
 from kuleshov.train.dpo import VideoDPOTrainer
 from kuleshov.train.encode import Encoder, vision_tokens
@@ -21,13 +24,13 @@ from kuleshov.train.follow import recorded
 from kuleshov.train.grpo import VideoGRPOTrainer, row
 from kuleshov.train.job import Job, share
 from kuleshov.train.pace import Pace
-from kuleshov.train.preference import pair
+from kuleshov.train.preference import degraded, pair
 from kuleshov.train.sft import VideoSFTTrainer
 from kuleshov.train.vllm_rollout import unsampled
 
 
 def sft(job: Job) -> None:
-    """The cold start: supervised steps on true answers."""
+    """The cold start: supervised steps on true answers, with contrastive losses if wanted."""
     loaded, processor = job.load()
     settings = job.config.sft
     arguments = {
@@ -43,7 +46,12 @@ def sft(job: Job) -> None:
     args = SFTConfig(**arguments)
     tasks = [sample.task for sample in job.samples]
     indices = order(tasks, settings.steps, _per_step(args), settings.curriculum, job.config.seed)
-    trainer = VideoSFTTrainer(
+    kind: type[VideoSFTTrainer] = VideoSFTTrainer
+    contrastive: dict[str, Any] = {}
+    if settings.contrast.weight:
+        kind = ContrastiveSFTTrainer
+        contrastive = {"degraded": _degraded(job), "contrast": settings.contrast}
+    trainer = kind(
         loaded,
         args=args,
         train_dataset=Dataset.from_list([row(sample) for sample in job.samples]).select(indices),
@@ -51,6 +59,7 @@ def sft(job: Job) -> None:
         encoder=Encoder(processor, job.renderer),
         peft_config=_lora(job.config.lora),
         callbacks=[job.follow("cold start")],
+        **contrastive,
     )
     trainer.add_callback(Pace(trainer, trainer.data_collator.encoder.waiting))
     job.carry_out(trainer, processor)
@@ -73,10 +82,7 @@ def dpo(job: Job) -> None:
     args = DPOConfig(**arguments)
     made = [pair(s, settings.rejected, settings.max_reward, job.config.seed) for s in job.samples]
     pairs = [row for row in made if row is not None]
-    without = [s.id for s, row in zip(job.samples, made, strict=True) if row is None]
-    if PartialState().is_main_process:
-        job.folder.mkdir(exist_ok=True)
-        replace_text(job.folder / "no_pair.json", json.dumps(without) + "\n")
+    _left_out(job, [s for s, row in zip(job.samples, made, strict=True) if row is None])
     if not pairs:
         raise UsageError(
             f"none of {len(job.samples)} samples gives a pair with train.dpo.rejected: "
@@ -145,6 +151,30 @@ def grpo(job: Job) -> None:
 
 PHASES: dict[str, Callable[[Job], None]] = {"sft": sft, "dpo": dpo, "grpo": grpo}
 """By the name of their section in the recipe, in the order in which they run."""
+
+
+def _degraded(job: Job) -> Callable[[Sample], Sample | None]:
+    """A sample to the same on its degraded video, for the contrastive losses.
+
+    Raises:
+        UsageError: no sample has one.
+    """
+    source = job.config.sft.contrast.degraded
+    without = [sample for sample in job.samples if degraded(sample, source) is None]
+    _left_out(job, without)
+    if len(without) == len(job.samples):
+        raise UsageError(
+            f"none of {len(without)} samples has a degraded video with train.sft.contrast.degraded"
+            f": {source}; find key frames with `kuleshov pairs --into`, or take another source"
+        )
+    return partial(degraded, source=source)
+
+
+def _left_out(job: Job, samples: Sequence[Sample]) -> None:
+    """Write down the ids of the samples that give no pair."""
+    if PartialState().is_main_process:
+        job.folder.mkdir(exist_ok=True)
+        replace_text(job.folder / "no_pair.json", json.dumps([s.id for s in samples]) + "\n")
 
 
 def _per_step(args: Any) -> int:

@@ -97,6 +97,28 @@ def test_against_the_mean_and_normalised_it_is_grpo_on_the_quality() -> None:
     assert memory == {"baseline": 0.25}
 
 
+def twin_advantages(given: Step, **options: Any) -> Any:
+    made = objective(degraded_gradient=True, **options)
+    assert made.trains_twins()
+    return made.twin_advantages(given, {"baseline": 0.25}).tolist()
+
+
+def test_the_advantages_of_the_twins_by_hand() -> None:
+    # r_c = 1, -1; b = 0.25: beta A_c = 2 * 0.75, 2 * -1.25, without A_base
+    given = step([[1.0, 0.0]], [[0.0, 1.0]])
+    assert twin_advantages(given, weight=2.0, gate=False) == [[1.5, -2.5]]
+    assert twin_advantages(given, weight=2.0) == [[1.5, 0.0]]
+    # Against the mean of 1 and 0: 0.5 - 0, 0.5 - 1
+    assert twin_advantages(given, against="mean", gate=False) == [[0.25, -0.75]]
+    # In its own group -Q~ is 0 and -1: the mean is -0.5 and the standard deviation sqrt(0.5).
+    normalised = twin_advantages(given, against="mean", baseline="group", gate=False)
+    assert normalised[0] == pytest.approx([0.5**0.5, -(0.5**0.5)], abs=1e-3)
+    # Nothing to compare with, and a group that is solved without key frames.
+    given = step([[1.0, 0.0], [1.0, 1.0]], [[nan, nan], [1.0, 1.0]])
+    assert twin_advantages(given, drop_insensitive=True, gate=False) == [[0.0, 0.0]] * 2
+    assert not objective().trains_twins()
+
+
 def test_insensitive_groups_are_counted_and_can_be_dropped() -> None:
     given = step([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 0.0], [nan, nan]])
     kept, _ = advantages(given, [[1.0, 1.0]] * 3, gate=False)
@@ -168,9 +190,18 @@ def test_what_is_no_better_than_its_twin_is_asked_again_with_the_instruction() -
         ({"surface": []}, "surface is .*; allowed: some of length, format, fluency"),
         ({"decay": 1}, r"decay is 1\.0; allowed: 0 to below 1"),
         ({"retries": 2, "gate": False}, "retries is 2; allowed: 0 without the gate"),
+        (
+            {"retries": 2, "degraded_gradient": True},
+            "retries is 2; allowed: 0 with degraded_gradient",
+        ),
         ({"solved": 0}, r"solved is 0\.0; allowed: above 0, to 1"),
     ],
 )
 def test_mistakes_are_answered_with_what_is_allowed(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         objective(**options)
+
+
+def test_training_on_twins_is_refused_beside_rollouts_by_vllm() -> None:
+    with pytest.raises(UsageError, match="degraded_gradient: false or leave use_vllm"):
+        objective_of("comparative", {"degraded_gradient": True}, {"use_vllm": True})

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from trl import SFTTrainer
 
 from kuleshov.controls import control
 from kuleshov.dataset import load_samples
-from kuleshov.errors import UsageError
 from kuleshov.sample import Sample
+from kuleshov.train.contrast import Contrast
 from kuleshov.train.contrastive import Ends, alignment, losses
-from kuleshov.train.contrastive_sft import Contrast, ContrastiveSFTTrainer, clamped
+from kuleshov.train.contrastive_sft import ContrastiveSFTTrainer, clamped
 from kuleshov.train.grpo import row
 from tests.train.conftest import Setup
 from tests.train.test_sft import arguments, flat
@@ -140,12 +139,6 @@ def test_samples_without_a_degraded_video_give_no_negatives(setup: Setup, tmp_pa
     assert "contrastive/alignment" not in log
 
 
-def test_a_learning_rate_of_its_own_is_a_step_of_its_own() -> None:
-    # Plain gradient descent with rate 0.2: 0.2 * 0.1 * (0.05 / 0.2) = 0.05 * 0.1
-    assert Contrast(learning_rate=0.05).factor(0.2) == pytest.approx(0.1 * 0.05 / 0.2)
-    assert Contrast().factor(0.2) == pytest.approx(0.1)
-
-
 def test_blocks_that_the_model_lacks_become_its_last_one() -> None:
     with pytest.warns(UserWarning, match=r"blocks \[16, 17\] of a language model with 3; block 3"):
         assert clamped((1, 16, 17), 3) == [1, 3]
@@ -173,23 +166,6 @@ def test_text_is_closer_to_held_out_videos_with_their_key_frames(
     train.train()
     after = alignment(ends(train, held_out)).mean().item()
     assert after > before + 0.1
-
-
-@pytest.mark.parametrize(
-    ("knobs", "message"),
-    [
-        ({"weight": -1}, "weight is -1; allowed: 0 or more"),
-        ({"blocks": ()}, "blocks is .*; allowed: numbers from 1"),
-        ({"blocks": (0,)}, "blocks is .*; allowed: numbers from 1"),
-        ({"temperature": 0}, "temperature is 0; allowed: above 0"),
-        ({"dropout": 1}, "dropout is 1; allowed: 0 to below 1"),
-        ({"layout": "mixed"}, "layout is mixed; allowed: separate, concatenated"),
-        ({"learning_rate": 0}, "learning_rate is 0; allowed: above 0"),
-    ],
-)
-def test_mistakes_are_answered_with_what_is_allowed(knobs: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        replace(Contrast(), **knobs)
 
 
 def test_trl_has_the_signature_that_is_overridden_here() -> None:
