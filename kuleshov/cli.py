@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from rich.table import Table
 
 from kuleshov.errors import KuleshovError, UsageError
 from kuleshov.live import live
+
+if TYPE_CHECKING:
+    from kuleshov.endpoint import Endpoint
 
 app = typer.Typer(
     help="Self-supervised reinforcement learning for Video LLMs.",
@@ -281,20 +284,55 @@ def pairs(
     model: Annotated[
         str | None, typer.Option(help="Embeds frames and keywords, for relevance.")
     ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            help="Add frames where nothing happens to captions and questions, until no more than "
+            "this share are key frames."
+        ),
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Finds keywords, for relevance; else YAKE does."),
+    ] = None,
+    model_name: Annotated[str | None, typer.Option(help="What the endpoint calls it.")] = None,
     count: Annotated[int, typer.Option(help="Pairs of each task that are shown.")] = 5,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the samples with their key frames to this folder, for training with "
+            "degraded: key_frames, instead of the page.",
+        ),
+    ] = None,
 ) -> None:
-    """Show samples beside the same without their key frames.
+    """Show samples beside the same without their key frames, or write down what these are.
 
     Example: kuleshov pairs samples --keys novelty
     """
-    from kuleshov.pairing import BLIP2, Pairing
+    from kuleshov.keyed import write_keyed
+    from kuleshov.keywords import asked, extracted
+    from kuleshov.pairing import BLIP2, Keywords, Pairing
     from kuleshov.report.pairs import write
 
-    pairing = Pairing(keys=keys, model=model or BLIP2)
-    if paper:
-        pairing = replace(Pairing.paper(), model=model or BLIP2)
-    page = output or data / "pairs.html"
-    shown, without = write(data, page, pairing, count)
+    pairing = replace(
+        Pairing.paper() if paper else Pairing(keys=keys), model=model or BLIP2, share=share
+    )
+    if endpoint is not None and pairing.keys != "relevance":
+        raise UsageError(f"--endpoint finds keywords for relevance; --keys is {pairing.keys}")
+    with _asked_at(endpoint, model_name) as found:
+        keywords: Keywords = extracted if found is None else lambda text: asked(text, found.ask)
+        if into is not None:
+            with live(err) as progress:
+                counts = write_keyed(data, into, pairing, keywords, progress.progress)
+            table = _table("key frames", "samples")
+            for kind, number in counts.items():
+                table.add_row(kind.replace("_", " "), str(number))
+            out.print(table)
+            out.print(str(into), soft_wrap=True)
+            return
+        page = output or data / "pairs.html"
+        shown, without = write(data, page, pairing, count, keywords)
     out.print(f"{shown} pairs; {without} of the samples looked at have none")
     out.print(str(page), soft_wrap=True)
 
@@ -565,6 +603,20 @@ def main() -> None:
     except KuleshovError as error:
         err.print(f"kuleshov: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+
+
+@contextmanager
+def _asked_at(endpoint: str | None, model_name: str | None) -> Iterator[Endpoint | None]:
+    """The language model of the options; None where none is named."""
+    if endpoint is None:
+        yield None
+        return
+    if model_name is None:
+        raise UsageError("--endpoint needs --model-name: what the endpoint calls the model")
+    from kuleshov.endpoint import Endpoint
+
+    with Endpoint(endpoint, model_name) as found:
+        yield found
 
 
 def _main_process() -> bool:

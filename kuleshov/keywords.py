@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import final
 
 from kuleshov.errors import UsageError
 
@@ -30,6 +31,11 @@ PROMPT = (
 
 WORDS = 4
 """Words of a keyword at most."""
+
+
+@final
+class BadReply(UsageError):
+    """A language model did not reply in the form that was asked for."""
 
 
 def extracted(text: str, most: int = MOST) -> list[str]:
@@ -63,7 +69,7 @@ def asked(text: str, ask: Ask, most: int = MOST) -> list[str]:
         most: how many, at most.
 
     Raises:
-        UsageError: the reply is not what was asked for.
+        BadReply: the reply is not what was asked for.
     """
     return parsed(ask(PROMPT.format(most=most, words=WORDS, text=text)), most)
 
@@ -75,7 +81,7 @@ def parsed(reply: str, most: int = MOST) -> list[str]:
     ['snaps fingers', 'light flashes']
 
     Raises:
-        UsageError: it is anything else. Nothing is repaired: what strays from the format once
+        BadReply: it is anything else. Nothing is repaired: what strays from the format once
             strays in what it says as well.
     """
     wanted = f"a JSON array of at most {most} different strings of 1 to {WORDS} words"
@@ -89,5 +95,5 @@ def parsed(reply: str, most: int = MOST) -> list[str]:
         or not all(isinstance(word, str) and 1 <= len(word.split()) <= WORDS for word in words)
         or len({word.casefold().strip() for word in words}) < len(words)
     ):
-        raise UsageError(f"the reply {reply[:80]!r} gives no keywords; allowed: {wanted}")
+        raise BadReply(f"the reply {reply[:80]!r} gives no keywords; allowed: {wanted}")
     return [word.strip() for word in words]

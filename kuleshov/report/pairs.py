@@ -13,9 +13,10 @@ from typing import Any
 
 from kuleshov.dataset import iterate_samples, videos_root
 from kuleshov.errors import UsageError
+from kuleshov.keywords import extracted
 from kuleshov.locations import Location
 from kuleshov.media import render_all
-from kuleshov.pairing import Paired, Pairing
+from kuleshov.pairing import Keywords, Paired, Pairing
 from kuleshov.peaks import Curve
 from kuleshov.report.gallery import thumbnail
 from kuleshov.report.page import Section, render, write_page
@@ -28,7 +29,9 @@ HEIGHT = 84
 MARGIN = 8
 
 
-def write(data: Path, page: Path, pairing: Pairing, count: int) -> tuple[int, int]:
+def write(
+    data: Path, page: Path, pairing: Pairing, count: int, keywords: Keywords = extracted
+) -> tuple[int, int]:
     """Write a page with the first pairs of each task of a set.
 
     Args:
@@ -36,6 +39,7 @@ def write(data: Path, page: Path, pairing: Pairing, count: int) -> tuple[int, in
         page: the file to write.
         pairing: makes the pairs; of samples that it is not for, none is shown.
         count: pairs of each task at most.
+        keywords: of a text, for "relevance".
 
     Returns:
         How many are shown, and how many of the samples that were looked at have none.
@@ -48,7 +52,7 @@ def write(data: Path, page: Path, pairing: Pairing, count: int) -> tuple[int, in
     for sample in iterate_samples(data):
         here = found.setdefault(sample.task, [])
         if len(here) < count and sample.media and pairing.takes(sample):
-            paired = pairing(sample, root)
+            paired = pairing(sample, root, keywords)
             if paired is None:
                 without += 1
             else:

@@ -37,7 +37,9 @@ class Labelled(Task):
 
     Args:
         options: to choose from, of one sample; none where the answer is text.
-        num_frames: frames shown, evenly spaced.
+        num_frames: frames shown, evenly spaced; with `fps` at most.
+        fps: frames shown for each second, to the nearest even number, at least 2; None for
+            `num_frames` of them.
         trim: share of the video left out at each end.
         min_seconds: shorter videos are skipped.
         min_frames: videos with fewer decodable frames are skipped.
@@ -47,6 +49,7 @@ class Labelled(Task):
 
     options: tuple[str, ...] = ()
     num_frames: int = 48
+    fps: float | None = None
     trim: float = 0.0
     min_seconds: float = 0.0
     min_frames: int = 2
@@ -55,6 +58,8 @@ class Labelled(Task):
         if self.num_frames < 2 or self.num_frames % 2:
             # Video models merge frames in pairs and repeat the last of an odd number.
             raise UsageError(f"labelled: num_frames is {self.num_frames}; allowed: even numbers")
+        if self.fps is not None and self.fps <= 0:
+            raise UsageError(f"labelled: fps is {self.fps}; allowed: above 0, or null")
         if self.options and not 2 <= len(set(map(plain, self.options))) == len(self.options) <= 26:
             raise UsageError(
                 f"labelled: options are {list(self.options)}; allowed: 2 to 26 different ones"
@@ -77,7 +82,7 @@ class Labelled(Task):
         """
         if reason := too_short(video, self.min_seconds, self.min_frames):
             return Skip(video.path, reason, self.name)
-        frames = uniform_in(video, self.num_frames, self.trim).frames(video)
+        frames = uniform_in(video, self._count(video), self.trim).frames(video)
         options = [
             f"({letter}) {option}"
             for letter, option in zip(ascii_uppercase, self.options, strict=False)
@@ -86,6 +91,13 @@ class Labelled(Task):
         chance = 1 / len(options) if options else 0.0
         item = MediaItem(frames, *self.frame_size(video))
         return self.sample([video], [item], prompt, answer, chance)
+
+    def _count(self, video: Video) -> int:
+        """Frames shown."""
+        if self.fps is None:
+            return self.num_frames
+        pairs = round(video.duration * (1 - 2 * self.trim) * self.fps / 2)
+        return min(self.num_frames, max(2, 2 * pairs))
 
     def guess(self, sample: Sample, rng: np.random.Generator) -> Json:
         if self.options:

@@ -91,7 +91,8 @@ def plan(
     settings = train.grpo
     batches = divide(settings, processes)
     vision = config_of(model).vision_config
-    longest = max((_media(task.knobs(), vision) for task in make.built().values()), default=(0, 0))
+    tasks = [*make.built().values(), *([make.labelled_task()] if make.labelled else [])]
+    longest = max((_media(task.knobs(), vision) for task in tasks), default=(0, 0))
     load = Load(
         prompt_tokens=longest[0] + TEXT_TOKENS,
         patches=longest[1],

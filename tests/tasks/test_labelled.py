@@ -113,6 +113,7 @@ def test_it_makes_no_questions_up() -> None:
         ({"options": ["red", "Red."]}, "allowed: 2 to 26 different ones"),
         ({"options": [str(i) for i in range(27)]}, "allowed: 2 to 26 different ones"),
         ({"num_frames": 5}, "num_frames is 5; allowed: even numbers"),
+        ({"fps": 0.0}, "fps is 0.0; allowed: above 0, or null"),
     ],
 )
 def test_knobs_that_make_no_sense_are_refused(knobs: dict[str, Any], message: str) -> None:

@@ -34,11 +34,13 @@ STEP = {"steps": 2, "prompts_per_step": 2, "micro_batch": "null", "max_completio
 
 def recipes() -> list[Path]:
     """Those with a `train` section, one of several with the same; not those with a test of their
-    own: the demo (test_demo.py) and the objectives (test_objectives_train.py).
+    own: the demo (test_demo.py), the objectives (test_objectives_train.py) and VideoPerceiver
+    (test_videoperceiver.py).
     """
     found: dict[str, Path] = {}
     for path in sorted(FOLDER.rglob("*.yaml"), key=lambda path: len(path.parts)):
         own = path.name == "demo.yaml" or path.parent.name in ("objectives", "accelerate")
+        own = own or path.stem.startswith("videoperceiver")
         section = (yaml.safe_load(path.read_text()) or {}).get("train")
         if section and not own:
             found.setdefault(json.dumps(section, sort_keys=True), path)
@@ -113,7 +115,7 @@ def test_the_keys_of_fsdp_are_those_that_accelerate_asks_for() -> None:
         assert f'fsdp_config["{key}"]' in source
 
 
-@pytest.mark.parametrize("name", ["videossr_30k", "mvp"])
+@pytest.mark.parametrize("name", ["videossr_30k", "mvp", "videoperceiver_3b", "videoperceiver_7b"])
 def test_the_launch_lines_of_a_recipe_name_what_there_is(name: str) -> None:
     text = (FOLDER / f"{name}.yaml").read_text()
     lines = text.replace("\\\n#", "").splitlines()

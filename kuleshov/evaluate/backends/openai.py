@@ -112,10 +112,11 @@ def _shown(shown: Shown, format: str) -> Iterator[dict[str, Any]]:
     for recipe, frame in zip(shown.item.frames, shown.pixels, strict=True):
         if shown.placeholder == VIDEO:
             yield _text(f"[{round(recipe.shown_seconds, 3):g} s]")
-        yield {"type": "image_url", "image_url": {"url": _data_url(frame, format)}}
+        yield {"type": "image_url", "image_url": {"url": data_url(frame, format)}}
 
 
-def _data_url(frame: Pixels, format: str) -> str:
+def data_url(frame: Pixels, format: str) -> str:
+    """A frame as an address that holds it: "png" (exact) or "jpeg" (quality 90)."""
     file = io.BytesIO()
     Image.fromarray(frame).save(file, format, **_SAVE[format])
     return f"data:image/{format};base64,{base64.b64encode(file.getvalue()).decode()}"
