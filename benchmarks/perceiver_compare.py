@@ -141,19 +141,25 @@ class Spent(TrainerCallback):  # type: ignore[misc]  # transformers has no type 
 
     In both a completion counts with all of its tokens and a prompt, video included, once for all of
     the completions that share it, as it is computed. Training ends with the step whose end is
-    nearest to the budget, so that arms differ by at most one of their steps.
+    nearest to the budget, so that arms differ by at most one of their steps. `seconds` are those of
+    the CPU in all steps, which other processes do not change much.
     """
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.policy = self.generated = self.steps = 0
+        self.seconds = self._began = 0.0
         self._before = 0
 
     @property
     def total(self) -> int:
         return self.policy + self.generated
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._began = time.process_time()
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.seconds = time.process_time() - self._began
         step, self._before = self.total - self._before, self.total
         self.steps += 1
         if self.total + step / 2 >= self.budget:
@@ -262,7 +268,6 @@ def work(out: Path, settings: Settings, job: tuple[str, int]) -> str:
     cold = out / f"model-{seed}"
     spent = Spent(settings.budget)
     logs: list[Mapping[str, float]] = []
-    started = time.process_time()
     with TemporaryDirectory(prefix="begun-", dir=out) as temporary:
         folder = Path(temporary)
         if name == COLD:
@@ -281,7 +286,6 @@ def work(out: Path, settings: Settings, job: tuple[str, int]) -> str:
                     config,
                     figures=lambda what, step, steps, values: logs.append(values),
                 )
-        seconds = time.process_time() - started
         scores = {
             side: {
                 result.sample: result.score
@@ -296,13 +300,13 @@ def work(out: Path, settings: Settings, job: tuple[str, int]) -> str:
         "steps": spent.steps,
         "policy_tokens": spent.policy,
         "generated_tokens": spent.generated,
-        "seconds": round(seconds, 1),
+        "seconds": round(spent.seconds, 1),
         "logged": _means(logs),
         "scores": scores,
     }
     replace_text(_file(out, *job), json.dumps(record, indent=1) + "\n")
     right = {side: sum(found.values()) / len(found) for side, found in scores.items()}
-    return f"{spent.steps} steps, {spent.total} tokens, {seconds:.0f} s, right {right}"
+    return f"{spent.steps} steps, {spent.total} tokens, {spent.seconds:.0f} s, right {right}"
 
 
 def _means(logs: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from kuleshov.pairs import differing
 from kuleshov.sample import Sample
 from kuleshov.train.objective_table import objective_of
 
-SOME = {name: ARMS[name] for name in ("grpo_q", "rc_gate_refeed")}
+SOME = {name: ARMS[name] for name in ("grpo_q", "rc_gate_refeed", "rc_gradient")}
 SHORT = replace(QUICK, arms=SOME)
 
 
@@ -58,9 +58,12 @@ def test_budgets_are_equal_to_a_step_and_everything_counts(
     out, told = finished
     for arm in told["arms"].values():
         assert abs(arm["tokens"] - SHORT.budget) <= arm["tokens_per_step"]
-    plain, refed = (records(out)[f"{name}-0"] for name in SOME)
-    # Without twins each prompt and completion is written once and trained on once.
-    assert plain["policy_tokens"] == plain["generated_tokens"] > 0
+    plain, refed, both = (records(out)[f"{name}-0"] for name in SOME)
+    # Without twins each prompt and completion is written once and trained on once, and with twins
+    # that are trained on as well.
+    for arm in (plain, both):
+        assert arm["policy_tokens"] == arm["generated_tokens"] > 0
+    assert both["steps"] < plain["steps"]
     # The untrained model is never right, so that all completions are written twice more.
     assert refed["logged"]["refeed/completions"] == 2 * 2 * 4
     assert refed["generated_tokens"] > 3 * refed["policy_tokens"]
