@@ -31,10 +31,9 @@ import argparse
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,23 +44,25 @@ import numpy as np
 import torch
 from transformers import TrainerCallback
 
+from benchmarks.perceiver import (
+    SIDES,
+    answered,
+    carry_out,
+    file_of,
+    go_on,
+    interval,
+    records,
+    scores,
+    write_degraded,
+)
 from benchmarks.transient import EVENT, write_set
-from kuleshov import dataset
 from kuleshov.dataset import load_samples
-from kuleshov.evaluate.config import EvalConfig
-from kuleshov.evaluate.runner import evaluate
-from kuleshov.evaluate.statistics import micro
-from kuleshov.evaluate.statistics.bootstrap import bootstrap, percentiles
-from kuleshov.evaluate.statistics.reported import Floats
 from kuleshov.files import replace_text
-from kuleshov.run import begin
-from kuleshov.runners import Failed, Limits, runner
-from kuleshov.sample import Sample
 from kuleshov.train import phases, tiny
 from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
 from kuleshov.train.grpo import VideoGRPOTrainer
 from kuleshov.train.pipeline import train
-from kuleshov.train.preference import KEY_FRAMES, degraded
+from kuleshov.train.preference import KEY_FRAMES
 
 PAPER = {"degraded": KEY_FRAMES, "quality": "exact", "base": "surface", "gate": False}
 """Q is exact match, A_base comes from the surface reward, the baseline is a moving average."""
@@ -130,7 +131,6 @@ QUICK = Settings(
     grpo=replace(GRPO, prompts_per_step=2, group_size=4),
     budget=1500,
 )
-ANSWERED = EvalConfig(conditions=("full",), batch_size=64, max_completion_tokens=16)
 
 
 class Spent(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
@@ -228,36 +228,16 @@ def compare(out: Path, settings: Settings, workers: int) -> dict[str, Any]:
         UsageError: the folder was begun with other settings.
         SystemExit: an arm failed.
     """
-    record = json.loads(json.dumps(asdict(settings)))  # as it is read again
-    begin(out, record, settings, started=(out / "environment.json").is_file())
-    for left in out.glob("begun-*"):
-        shutil.rmtree(left)
+    go_on(out, settings)
     full, less = out / "full", out / "degraded"
     if not (less / "summary.json").is_file():
         write_set(full, *settings.clips, settings.clips_seed)
-        lost = [_degraded(sample) for sample in load_samples(full, "held_out")]
-        dataset.write(less, lost, {"videos": str((full / "clips").resolve())})
+        write_degraded(less, load_samples(full, "held_out"), full / "clips")
     cold = [(COLD, seed) for seed in settings.seeds]
     arms = [(arm, seed) for seed in settings.seeds for arm in settings.arms]
-    # Nothing of it takes long; the limits are there for what hangs.
-    with runner("local", workers, Limits(seconds=3600, megabytes=65536)) as run:
-        for jobs in (cold, arms):
-            todo = [job for job in jobs if not _file(out, *job).is_file()]
-            for job, done in zip(todo, run.map(partial(work, out, settings), todo), strict=True):
-                if isinstance(done, Failed):
-                    raise SystemExit(f"{job}: {done.reason}")
-                print(f"{job[0]}, seed {job[1]}: {done}", file=sys.stderr, flush=True)
+    for jobs in (cold, arms):
+        carry_out(out, jobs, partial(work, out, settings), workers)
     return figures(out, settings)
-
-
-def _degraded(sample: Sample) -> Sample:
-    other = degraded(sample, KEY_FRAMES)
-    assert other is not None  # every sample of this set lists its key frames
-    return other
-
-
-def _file(out: Path, name: str, seed: int) -> Path:
-    return out / f"{name}-{seed}.json"
 
 
 def work(out: Path, settings: Settings, job: tuple[str, int]) -> str:
@@ -286,13 +266,7 @@ def work(out: Path, settings: Settings, job: tuple[str, int]) -> str:
                     config,
                     figures=lambda what, step, steps, values: logs.append(values),
                 )
-        scores = {
-            side: {
-                result.sample: result.score
-                for result in evaluate(str(model), out / side, folder / side, ANSWERED)
-            }
-            for side in ("full", "degraded")
-        }
+        scores = answered(model, out, folder)
         if name == COLD:
             shutil.rmtree(cold, ignore_errors=True)
             model.rename(cold)
@@ -304,7 +278,7 @@ def work(out: Path, settings: Settings, job: tuple[str, int]) -> str:
         "logged": _means(logs),
         "scores": scores,
     }
-    replace_text(_file(out, *job), json.dumps(record, indent=1) + "\n")
+    replace_text(file_of(out, job), json.dumps(record, indent=1) + "\n")
     right = {side: sum(found.values()) / len(found) for side, found in scores.items()}
     return f"{spent.steps} steps, {spent.total} tokens, {spent.seconds:.0f} s, right {right}"
 
@@ -323,26 +297,21 @@ def figures(out: Path, settings: Settings) -> dict[str, Any]:
     quiet = [sample for sample in samples if sample.entry not in EVENT]
 
     def of(name: str) -> list[dict[str, Any]]:
-        files = [_file(out, name, seed) for seed in settings.seeds]
-        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
-
-    def scores(name: str, side: str, asked: Sequence[Sample]) -> Floats:
-        """Of shape (items, seeds)."""
-        return np.array([[run["scores"][side][s.id] for run in of(name)] for s in asked])
+        return records(out, name, settings.seeds)
 
     def told(name: str) -> dict[str, Any]:
-        full, less = (scores(name, side, event) for side in ("full", "degraded"))
+        full, less = (scores(of(name), side, event) for side in SIDES)
         row = interval("accuracy", full, event, 0.0)
         row["interval"] = row.pop("accuracy_interval")
         row |= interval("sensitivity", full - less, event)
-        row |= interval("quiet", scores(name, "full", quiet), quiet, 0.0)
+        row |= interval("quiet", scores(of(name), "full", quiet), quiet, 0.0)
         if name == COLD:
             return row
-        before, after = (scores(COLD, side, event) for side in ("full", "degraded"))
+        before, after = (scores(of(COLD), side, event) for side in SIDES)
         row |= interval("gain", full - before, event)
         row |= interval("sensitivity_gain", full - less - (before - after), event)
         if "grpo_q" in settings.arms:
-            row |= interval("over_q", full - scores("grpo_q", "full", event), event)
+            row |= interval("over_q", full - scores(of("grpo_q"), "full", event), event)
         return row | cost(of(name))
 
     chance = sum(sample.chance for sample in event) / len(event)
@@ -354,31 +323,6 @@ def figures(out: Path, settings: Settings) -> dict[str, Any]:
         "seeds": len(settings.seeds),
         "videos": len({sample.video_ids[0] for sample in samples}),
     }
-
-
-def interval(
-    name: str, scores: Floats, asked: Sequence[Sample], low: float = -1.0
-) -> dict[str, Any]:
-    """A mean with its 95 % interval, by drawing videos and seeds.
-
-    Args:
-        name: what it is.
-        scores: (items, seeds); differences where `low` is -1.
-        asked: the items.
-        low: the least that a score can be.
-
-    Returns:
-        `name` and `name`_interval, which is None with fewer than 10 videos.
-    """
-    reported = micro(scores, [sample.video_ids[0] for sample in asked])
-    value = float(reported.value().mean())
-    drawn = bootstrap(reported)
-    seeds = reported.columns
-    chosen = np.random.default_rng([0, seeds]).integers(seeds, size=(len(drawn), seeds))
-    means = np.take_along_axis(drawn, chosen, axis=1).mean(axis=1)
-    ends = percentiles(means, value, reported.videos, (low, 1.0))
-    rounded = None if ends is None else [round(end, 4) for end in ends]
-    return {name: round(value, 4), f"{name}_interval": rounded}
 
 
 def cost(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

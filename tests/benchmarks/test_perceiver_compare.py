@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from benchmarks import perceiver_compare
-from benchmarks.perceiver_compare import ARMS, COLD, QUICK, Settings, Spent, compare, cost, interval
+from benchmarks.perceiver import interval
+from benchmarks.perceiver_compare import ARMS, COLD, QUICK, Settings, Spent, compare, cost
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
 from kuleshov.pairs import differing
