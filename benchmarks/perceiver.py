@@ -44,7 +44,7 @@ def go_on(out: Path, settings: Any) -> None:
     record = json.loads(json.dumps(asdict(settings)))  # as it is read again
     begin(out, record, settings, started=(out / "environment.json").is_file())
     for left in out.glob("begun-*"):
-        shutil.rmtree(left)
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def carry_out(out: Path, jobs: Iterable[Job], work: Callable[[Job], str], workers: int) -> None:

@@ -10,8 +10,8 @@ for arms at equal compute.
     A   random frames in the place of key frames, in both phases
     B   no contrastive losses
     C   plain GRPO; read literally too, where only the surface reward is left
-    D   trained without the questions about the events, on the general ones alone: what is public
-        data in the paper has no captions of key events. The clips are the same, and the steps
+    D   trained on the general questions alone, without those about the events, which stand for the
+        paper's own data; on the same clips, for as many steps
     block_...   where the contrastive losses act, see `blocks_of`
     fps_...     frames per second, in training and in the test, see `seen_at`
 
@@ -22,7 +22,7 @@ for arms at equal compute.
 
 Intervals as in `perceiver_compare`. Killed and started again it goes on: each finished row of a
 seed leaves a file, and what was begun is begun again. A folder with other settings is refused.
-`QUICK=1` in the environment takes seconds and says nothing about the rows.
+`QUICK=1` in the environment takes a minute and says nothing about the rows.
 
 Prints the table, and one JSON line last.
 """
@@ -167,9 +167,10 @@ QUICK = Settings(
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--output", type=Path, default=Path("runs/perceiver-ablations"))
-    out = parser.parse_args().output
     quick = os.environ.get("QUICK", "") not in ("", "0")
+    name = "perceiver-ablations-quick" if quick else "perceiver-ablations"
+    parser.add_argument("--output", type=Path, default=Path("runs") / name)
+    out = parser.parse_args().output
     found = ablate(out, QUICK if quick else Settings(), workers=2)
     print(table(found["rows"]))
     print(json.dumps(found))
