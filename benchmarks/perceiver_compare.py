@@ -7,7 +7,7 @@ one cold start from which every arm of `ARMS` is trained with GRPO until the sam
 is spent. Then all models answer the held-out questions on the clips as they are, and on the same
 clips without the frames of the event.
 
-    tokens        policy + generated; what the budget is of, see `Spent`
+    tokens        policy + generated; what the budget is of, see `benchmarks/budget.py`
     accuracy      of answers to the questions about the event, on the full clips
     sensitivity   that accuracy less the accuracy of the same questions on the degraded clips
     gain          accuracy less that of the cold start of the same seed; sensitivity_gain likewise
@@ -31,7 +31,6 @@ import argparse
 import json
 import os
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -42,8 +41,8 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from transformers import TrainerCallback
 
+from benchmarks.budget import Counted, Spent
 from benchmarks.perceiver import (
     SIDES,
     answered,
@@ -60,7 +59,6 @@ from kuleshov.dataset import load_samples
 from kuleshov.files import replace_text
 from kuleshov.train import phases, tiny
 from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
-from kuleshov.train.grpo import VideoGRPOTrainer
 from kuleshov.train.pipeline import train
 from kuleshov.train.preference import KEY_FRAMES
 
@@ -133,86 +131,13 @@ QUICK = Settings(
 )
 
 
-class Spent(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
-    """Counts the tokens that a model reads and writes in GRPO, and ends it when all are spent.
-
-        policy      trained: those of the passes with gradient
-        generated   those of the rollouts: from the full video, from the degraded one, and again
-
-    In both a completion counts with all of its tokens and a prompt, video included, once for all of
-    the completions that share it, as it is computed. Training ends with the step whose end is
-    nearest to the budget, so that arms differ by at most one of their steps. `seconds` are those of
-    the CPU in all steps, which other processes do not change much.
-    """
-
-    def __init__(self, budget: int) -> None:
-        self.budget = budget
-        self.policy = self.generated = self.steps = 0
-        self.seconds = self._began = 0.0
-        self._before = 0
-
-    @property
-    def total(self) -> int:
-        return self.policy + self.generated
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._began = time.process_time()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.seconds = time.process_time() - self._began
-        step, self._before = self.total - self._before, self.total
-        self.steps += 1
-        if self.total + step / 2 >= self.budget:
-            control.should_training_stop = True
-
-
-class Counted(VideoGRPOTrainer):
-    """The trainer with a count of its tokens.
-
-    Args:
-        spent: where they are counted.
-        **kwargs: as for `VideoGRPOTrainer`.
-    """
-
-    def __init__(self, *args: Any, spent: Spent, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.spent = spent
-        self.add_callback(spent)
-
-    def _shared(self) -> int:
-        """Tokens of the prompts at hand; copies of a prompt are the same object."""
-        assert self._prompts is not None
-        lengths = {id(prompt): len(prompt.input_ids) for prompt in self._prompts}
-        return sum(lengths.values())
-
-    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> tuple[list[list[int]], Any]:
-        turn = super()._generate_single_turn(*args, **kwargs)
-        self.spent.generated += self._shared() + sum(map(len, turn[0]))
-        return turn
-
-    def _get_per_token_logps_and_entropies(
-        self,
-        model: Any,
-        input_ids: Any,
-        attention_mask: Any,
-        logits_to_keep: int,
-        *a: Any,
-        **k: Any,
-    ) -> Any:
-        if torch.is_grad_enabled():
-            completions = int(attention_mask[:, -logits_to_keep:].sum())
-            self.spent.policy += self._shared() + completions
-        return super()._get_per_token_logps_and_entropies(
-            model, input_ids, attention_mask, logits_to_keep, *a, **k
-        )
-
-
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--output", type=Path, default=Path("runs/perceiver-compare"))
-    out = parser.parse_args().output
     quick = os.environ.get("QUICK", "") not in ("", "0")
+    name = "perceiver-compare-quick" if quick else "perceiver-compare"
+    parser.add_argument("--output", type=Path, default=Path("runs") / name)
+    out = parser.parse_args().output
     print(json.dumps(compare(out, QUICK if quick else Settings(), workers=2)))
 
 
@@ -248,6 +173,7 @@ def work(out: Path, settings: Settings, job: tuple[str, int]) -> str:
     cold = out / f"model-{seed}"
     spent = Spent(settings.budget)
     logs: list[Mapping[str, float]] = []
+    # A folder of its own: a process that outlives a killed parent for a moment disturbs nobody.
     with TemporaryDirectory(prefix="begun-", dir=out) as temporary:
         folder = Path(temporary)
         if name == COLD:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 
 from benchmarks import perceiver_compare
 from benchmarks.perceiver import interval
-from benchmarks.perceiver_compare import ARMS, COLD, QUICK, Settings, Spent, compare, cost
+from benchmarks.perceiver_compare import ARMS, COLD, QUICK, Settings, compare, cost
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
 from kuleshov.pairs import differing
@@ -108,19 +107,6 @@ def test_other_settings_are_refused(finished: tuple[Path, dict[str, Any]]) -> No
     out, _ = finished
     with pytest.raises(UsageError, match="budget = 1500, not 1600"):
         compare(out, replace(SHORT, budget=1600), workers=0)
-
-
-def test_training_ends_with_the_step_nearest_to_the_budget() -> None:
-    # 10, 20 and 30 tokens after each step: 24 is nearer to 20, 26 to 30.
-    for budget, steps in ((24, 2), (26, 3)):
-        spent, control = Spent(budget), SimpleNamespace(should_training_stop=False)
-        while not control.should_training_stop:
-            spent.policy, spent.generated = spent.policy + 4, spent.generated + 6
-            spent.on_step_end(None, None, control)
-        assert (spent.steps, spent.total) == (steps, 10 * steps)
-    ended = SimpleNamespace(should_training_stop=True)
-    Spent(10**9).on_step_end(None, None, ended)
-    assert ended.should_training_stop  # the last of all steps is the last
 
 
 def test_an_interval_draws_videos_with_all_of_their_questions_and_seeds(
