@@ -338,6 +338,46 @@ def pairs(
 
 
 @app.command()
+def curate(
+    clips: Annotated[Path, typer.Argument(help="Folder of captioned clips.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")],
+    layout: Annotated[str, typer.Option(help="As published: celebv_hq, hmdb51 or mm_au.")],
+    endpoint: Annotated[str, typer.Option(metavar="URL", help="Sees frames and describes them.")],
+    model_name: Annotated[str, typer.Option(help="What the endpoint calls the model.")],
+    annotation: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of the collection; CLIPS for hmdb51.")
+    ] = None,
+    rule: Annotated[
+        str, typer.Option(help="Transient are events of at most 1 second, or of 5 frames.")
+    ] = "seconds",
+) -> None:
+    """Make captions and questions about transient events, for make.labelled of a recipe.
+
+    Example: kuleshov curate hmdb51 -o rows --layout hmdb51 --endpoint URL --model-name NAME
+    """
+    from kuleshov.curate.build import Curation, write
+    from kuleshov.curate.build import curate as run
+    from kuleshov.curate.sources import SOURCES
+    from kuleshov.curate.transient import Transient
+    from kuleshov.endpoint import Endpoint
+    from kuleshov.errors import unknown_name
+
+    if layout not in SOURCES:
+        raise unknown_name("layout", layout, SOURCES)
+    settings = Curation(transient=Transient(rule=rule))  # type: ignore[arg-type]  # it is checked
+    with Endpoint(endpoint, model_name) as model:
+        curated = run(SOURCES[layout](annotation or clips), clips, model.see, settings)
+    summary = write(curated, output)
+    table = _table("left out", "times")
+    for reason, times in curated.reasons.items():
+        table.add_row(reason, str(times))
+    out.print(table)
+    out.print(f"{summary['rows']} rows on {summary['videos']} videos in {output / 'rows.jsonl'}")
+    if not curated.rows:
+        raise typer.Exit(1)
+
+
+@app.command()
 def render(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")],

@@ -30,7 +30,8 @@ class Endpoint(AbstractContextManager["Endpoint"]):
 
     def __init__(self, address: str, model: str, calls: CallConfig | None = None) -> None:
         self.model = model
-        self._calls = Calls(f"{address.rstrip('/')}/chat/completions", calls or CallConfig())
+        whole = f"{address.rstrip('/')}/chat/completions"
+        self._calls = Calls(whole, calls or CallConfig(), "Nothing is written")
 
     def __enter__(self) -> Self:
         self._calls.__enter__()

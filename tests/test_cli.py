@@ -18,6 +18,8 @@ COMMANDS = [
     "benchmark",
     "check",
     "view",
+    "pairs",
+    "curate",
     "render",
     "train",
     "plan",

@@ -100,6 +100,23 @@ def test_any_completion_earns_nothing_or_all(text: str) -> None:
     assert plain(plain(text)) == plain(text)
 
 
+@pytest.mark.parametrize(
+    ("fps", "want"),
+    [
+        (None, 48),  # num_frames
+        (1.0, 10),  # 10 s
+        (0.5, 4),  # 5 frames, 2.5 pairs: to the even number of pairs
+        (0.01, 2),
+        (1.5, 16),  # 15 frames, 7.5 pairs
+        (8.0, 48),
+    ],
+)
+def test_frames_for_each_second_up_to_a_number(fps: float | None, want: int) -> None:
+    sample = Labelled(fps=fps).ask(a_video(), "?", "x")
+    assert isinstance(sample, Sample)
+    assert a_video().duration == 10.0 and len(sample.media[0].frames) == want
+
+
 def test_it_makes_no_questions_up() -> None:
     result = Labelled().synthesize(a_video(), np.random.default_rng(0), lambda n: [])
     assert isinstance(result, Skip) and "come from rows" in result.reason

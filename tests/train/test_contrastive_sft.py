@@ -130,6 +130,24 @@ def test_without_weight_the_step_is_that_of_sft(setup: Setup, tmp_path: Path) ->
     assert not torch.allclose(flat(loud.model), flat(plain.model), atol=1e-3)
 
 
+def test_activations_may_be_computed_again(setup: Setup, tmp_path: Path) -> None:
+    """As on a GPU: what is kept of a block has gradients all the same."""
+    samples = setup.samples[:2]
+    knobs = {"weight": 1.0, "dropout": 0.0}
+    kept, again, plain = [
+        trainer(setup, tmp_path / name, samples, contrast=contrast, gradient_checkpointing=on)
+        for name, contrast, on in [
+            ("kept", knobs, False),
+            ("again", knobs, True),
+            ("plain", {"weight": 0.0}, True),
+        ]
+    ]
+    for train in (kept, again, plain):
+        train.train()
+    assert torch.allclose(flat(kept.model), flat(again.model), atol=1e-4)
+    assert not torch.allclose(flat(plain.model), flat(again.model), atol=1e-3)
+
+
 def test_samples_without_a_degraded_video_give_no_negatives(setup: Setup, tmp_path: Path) -> None:
     samples = setup.samples[:2]
     train = trainer(setup, tmp_path, samples, degraded=lambda sample: None)

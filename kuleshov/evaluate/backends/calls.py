@@ -23,6 +23,7 @@ from kuleshov.evaluate.config import CallConfig
 
 _AGAIN = (408, 409, 429)
 _EXCERPT = 300
+_KEPT = "What was answered is kept and nothing is scored in its place"
 
 
 class Answer(NamedTuple):
@@ -54,12 +55,13 @@ class Calls:
     Args:
         address: what is called.
         config: how.
+        kept: what an error says of what was done before it.
 
     Raises:
         UsageError: httpx2 is not installed.
     """
 
-    def __init__(self, address: str, config: CallConfig) -> None:
+    def __init__(self, address: str, config: CallConfig, kept: str = _KEPT) -> None:
         try:
             import httpx2
         except ImportError as error:
@@ -67,7 +69,7 @@ class Calls:
                 "backend openai needs httpx2, which is not installed; "
                 "pip install 'kuleshov[endpoint]'"
             ) from error
-        self.address, self.config = address, config
+        self.address, self.config, self._kept = address, config, kept
         self._key = os.environ.get(config.key_variable, "")
         self._failures = httpx2.RequestError
         self._client = httpx2.Client(
@@ -147,8 +149,8 @@ class Calls:
 
     def _error(self, why: str) -> EndpointError:
         return EndpointError(
-            f"{self.address} gives no answer: {why}. What was answered is kept and nothing is "
-            "scored in its place; start the same command again when the endpoint is well"
+            f"{self.address} gives no answer: {why}. {self._kept}; start the same command again "
+            "when the endpoint is well"
         )
 
 
