@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery docs fuzz soak audit-proof bench-data bench-scale bench-view bench-train test-browser eval-demo clean
+.PHONY: demo test check fix gallery docs fuzz soak audit-proof bench-data bench-scale bench-view bench-train test-browser eval-demo perceiver-ablations perceiver-compare clean
 .DEFAULT_GOAL := help
 
 help:
@@ -58,6 +58,12 @@ test-browser: $(READY) ## look at a report in a real browser, also one of 10,000
 
 eval-demo: $(READY) ## a tiny model before and after training on two small frozen benchmarks, and their page
 	$(BIN)/python -m benchmarks.eval_demo
+
+perceiver-ablations: $(READY) ## VideoPerceiver's ablations on a tiny model, 3 seeds; QUICK=1 for a minute
+	$(BIN)/python -m benchmarks.perceiver_ablations
+
+perceiver-compare: $(READY) ## parts of VideoPerceiver's reward at equal compute, 3 seeds; QUICK=1 for seconds
+	$(BIN)/python -m benchmarks.perceiver_compare
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

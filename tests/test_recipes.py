@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from kuleshov.audit import audit
 from kuleshov.audit.leaks import MIN_VIDEOS
@@ -18,7 +20,8 @@ from kuleshov.tasks.masked import Masked
 from kuleshov.train.config import TrainConfig
 
 FOLDER = packaged("demo.yaml").parent
-ABLATIONS = sorted((FOLDER / "ablation").glob("*.yaml"))
+PERCEIVER = sorted((FOLDER / "ablation").glob("videoperceiver_*.yaml"))
+ABLATIONS = sorted({*(FOLDER / "ablation").glob("*.yaml")} - {*PERCEIVER})
 PAPERS = [FOLDER / "videossr_30k.yaml", FOLDER / "viubench.yaml", *ABLATIONS]
 of_papers = pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 
@@ -85,6 +88,46 @@ def test_training_is_the_published_one(path: Path) -> None:
     assert (grpo.learning_rate, grpo.beta, grpo.temperature) == (1e-6, 1e-3, 1.0)
     assert grpo.max_completion_tokens == 2048
     assert grpo.steps == sum(config(path).counts.values()) // 64
+
+
+OPTIONS = "train.grpo.objective_options"
+
+
+@pytest.mark.parametrize(
+    ("letter", "changed"),
+    [
+        (
+            "a",
+            {
+                "train.sft.contrast.degraded": "random_frames",
+                f"{OPTIONS}.degraded": "random_frames",
+            },
+        ),
+        ("b", {"train.sft.contrast.weight": 0.0}),
+        ("c", {f"{OPTIONS}.weight": 0.0, f"{OPTIONS}.gate": False, f"{OPTIONS}.retries": 0}),
+        ("d", {"make.labelled.path": "public.jsonl"}),
+    ],
+)
+def test_an_ablation_of_videoperceiver_changes_one_thing(
+    letter: str, changed: dict[str, Any]
+) -> None:
+    def flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in values.items():
+            nested = isinstance(value, dict) and value
+            found |= flat(value, f"{before}{key}.") if nested else {f"{before}{key}": value}
+        return found
+
+    (path,) = (path for path in PERCEIVER if path.stem.startswith(f"videoperceiver_{letter}_"))
+    whole, other = (
+        flat(yaml.safe_load(file.read_text())) for file in (FOLDER / "videoperceiver_7b.yaml", path)
+    )
+    assert whole.keys() == other.keys()
+    assert {key: other[key] for key in whole if other[key] != whole[key]} == changed
+    # The training of each is one that can be begun.
+    train = load(path, "train", TrainConfig, {})
+    assert train.grpo.built_objective().tries() == (0 if letter == "c" else 2)
+    assert config(path).labelled["path"] == other["make.labelled.path"]
 
 
 def test_viubench_has_nine_held_out_subtypes_of_300() -> None:

@@ -56,13 +56,21 @@ class Comparative(Objective):
         base: where A_base comes from: the task's score, the paper's surface reward, or nothing.
         surface: parts of the surface reward.
         max_words: from how many words on length costs.
-        weight: beta, of A_c beside A_base. Not stated in the paper; 1 is ours.
+        weight: beta, of A_c beside A_base. Not stated in the paper; 1 is ours. At 0, without gate
+            and `drop_insensitive`, nothing is compared and no degraded video is answered.
         baseline: A_c is r_c less a moving average ("ema", the paper's), or r_c normalised within
             its group as GRPO's rewards are ("group", ours).
         decay: rho of the moving average. Not stated; 0.9 is ours.
         gate: only completions with r_c > 0 are trained on (the paper's).
         retries: how often one with r_c <= 0 is written again, the refeed. Not stated; 0 for never.
         instruction: what the prompt ends with then, the paper's words.
+        degraded_gradient: train on the completions from the degraded video too, with
+            A~ = beta A~_c, where A~_c is r_c as it looks from there (`twin_reward`), under the same
+            baseline and gate, without A_base. Ours; the paper's (by our reading) is False. Without
+            gate, beta A_c then follows the gradient of E[Q] - E[Q~]. **Danger**: being wrong on
+            the degraded video is rewarded, and a policy may learn to answer wrongly whenever it
+            is unsure. Nothing here stops the push where Q~ is at chance already. The loss has
+            twice as many completions; `micro_batch` counts those of the samples alone.
         drop_insensitive: do not train on groups that are solved without the key frames as well.
             With the gate and "exact" they have no gradient anyway.
         solved: the least mean quality of a solved group.
@@ -81,6 +89,7 @@ class Comparative(Objective):
     gate: bool = True
     retries: int = 0
     instruction: str = "Re-answer with attention to fine-grained visual details."
+    degraded_gradient: bool = False
     drop_insensitive: bool = False
     solved: float = 0.9
 
@@ -98,6 +107,8 @@ class Comparative(Objective):
             ("decay", 0 <= self.decay < 1, "0 to below 1"),
             ("retries", self.retries >= 0, "0 or more"),
             ("retries", self.gate or not self.retries, "0 without the gate, which says what fails"),
+            # A draw that was chosen by its twin is no baseline for it.
+            ("retries", not (self.retries and self.degraded_gradient), "0 with degraded_gradient"),
             ("solved", 0 < self.solved <= 1, "above 0, to 1"),
         ]:
             if not ok:
@@ -121,10 +132,14 @@ class Comparative(Objective):
         return [surface, quality] if self.base == "surface" else [quality]
 
     def twins(self, group_size: int) -> int:
-        return group_size
+        # A_base alone needs none: the paper's ablation C.
+        return group_size if self.weight or self.gate or self.drop_insensitive else 0
 
     def twin(self, sample: Sample) -> Sample | None:
         return degraded(sample, self.degraded)
+
+    def trains_twins(self) -> bool:
+        return self.degraded_gradient and self.weight != 0
 
     def tries(self) -> int:
         return self.retries
@@ -147,6 +162,8 @@ class Comparative(Objective):
         """
         from kuleshov.train.comparative_rewards import insensitive, uses_key_frames
 
+        if step.twins is None:
+            return {}
         quality, less, rewards = self._compared(step)
         known = ~rewards.isnan().any(dim=1)
         if not known.any():
@@ -163,22 +180,42 @@ class Comparative(Objective):
     def advantages(
         self, advantages: Tensor, rewards: Tensor, step: Step, memory: Memory
     ) -> tuple[Tensor, Memory]:
-        from kuleshov.train.comparative_rewards import ema_baseline, insensitive, uses_key_frames
+        from kuleshov.train.comparative_rewards import ema_baseline
+
+        if step.twins is None:
+            return advantages, memory
+        _, _, compared = self._compared(step)
+        made = self._kept(advantages + self._own(compared, memory), compared, step)
+        if self.baseline == "ema":
+            before = float(memory.get(_BASELINE, 0.0))
+            memory = {_BASELINE: ema_baseline(before, compared, self.decay)}
+        return made, memory
+
+    def twin_advantages(self, step: Step, memory: Memory) -> Tensor:
+        from kuleshov.train.comparative_rewards import twin_reward
+
+        quality, less, _ = self._compared(step)
+        compared = twin_reward(quality, less, self.against)
+        return self._kept(self._own(compared, memory), compared, step)
+
+    def _own(self, compared: Tensor, memory: Memory) -> Tensor:
+        """The comparative part, beta A_c; 0 where nothing can be compared."""
         from kuleshov.train.objectives import group_advantages
 
-        quality, less, compared = self._compared(step)
-        if self.baseline == "group":
-            own = group_advantages(compared)
-        else:
-            before = float(memory.get(_BASELINE, 0.0))
-            own = compared - before
-            memory = {_BASELINE: ema_baseline(before, compared, self.decay)}
-        made = advantages + self.weight * own.nan_to_num(nan=0.0)
+        before = float(memory.get(_BASELINE, 0.0))
+        centred = group_advantages(compared) if self.baseline == "group" else compared - before
+        return self.weight * centred.nan_to_num(nan=0.0)
+
+    def _kept(self, made: Tensor, compared: Tensor, step: Step) -> Tensor:
+        """Advantages where they are trained on, 0 elsewhere."""
+        from kuleshov.train.comparative_rewards import insensitive, uses_key_frames
+
+        quality, less, _ = self._compared(step)
         if self.gate:
             made = made * uses_key_frames(compared)
         if self.drop_insensitive:
             made = made * ~insensitive(quality, less, self.solved)[:, None]
-        return made, memory
+        return made
 
     def _quality(self, given: Sequence[tuple[Sample, str]]) -> list[float]:
         """Q of completions."""

@@ -22,6 +22,14 @@ in (10). rho and beta are not stated.
     gate, Q in {0, 1}  E[1(r_c > 0) r_c grad log pi] = P(Q~ = 0) E[Q grad log pi]: the gate weighs
                        each prompt by how often the key frames are needed
 
+**With gradient into the degraded branch** (ours) the degraded completions are trained on as well,
+with r_c as it looks from there (`twin_reward`): Q - Q~, or against the mean m(Q) - Q~. Each branch
+is then the other's baseline:
+
+    no gate            E[r_c grad log pi(o) + r~_c grad log pi(o~)] = grad (E[Q] - E[Q~])
+    gate, Q in {0, 1}  ... = grad (E[Q] (1 - E[Q~])): the chance that the full branch alone is
+                       right; the degraded one counts as far as the full one is right already
+
 These are tested as numbers. `comparative.py` calls these.
 """
 
@@ -52,6 +60,23 @@ def comparative_reward(quality: Tensor, degraded: Tensor, against: Against = "pa
         Shape (groups, G); NaN where nothing can be compared.
     """
     return quality - (degraded if against == "paired" else group_mean(degraded))
+
+
+def twin_reward(quality: Tensor, degraded: Tensor, against: Against = "paired") -> Tensor:
+    """r_c of each degraded completion, the same as (8) from the other side. Ours.
+
+        paired   r~_c,i = Q_i - Q~_i = r_c,i
+        mean     r~_c,i = mean(Q) - Q~_i
+
+    Args:
+        quality: Q, shape (groups, G).
+        degraded: Q~, shape (groups, T); T = G where they are paired.
+        against: as for `comparative_reward`.
+
+    Returns:
+        Shape (groups, T); NaN where nothing can be compared.
+    """
+    return comparative_reward(-degraded, -quality, against)
 
 
 def ema_baseline(old: float, rewards: Tensor, decay: float) -> float:

@@ -7,7 +7,8 @@ of its completions (prefix.py, rollout.py).
 
     _generate_and_score_completions   encode each row's sample; keep the inputs for the loss
       _generate                         refuse completions with vision tokens; write again what
-                                        the objective wants again (refeed.py)
+                                        the objective wants again (refeed.py); add what twins
+                                        wrote, where they are trained on
       _tokenize_prompts                 hand them to generation
       _generate_single_turn             roll out from shared prompts
       _get_per_token_logps_...          old and reference log-probabilities
@@ -64,7 +65,7 @@ def pretext_reward(
     """What each completion earns, as a TRL reward function.
 
     Logs the mean reward of each task and the share of completions without an answer; those of
-    twins (see objective.py), which are not trained on, under names of their own.
+    twins (see objective.py) under names of their own.
     """
     prefix = "twin/" if twin else ""
     samples = [Sample.from_json(text) for text in sample]
@@ -145,6 +146,8 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         written: tuple[Any, ...] = super()._generate(prompts)
         if self.model.training and self.objective.tries():
             written = self._refed(written)
+        if self.model.training and self.objective.trains_twins():
+            written = self._with_twins(written)
         refuse_vision_tokens(self.model.config, written[1])
         return written
 
@@ -158,7 +161,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         last = refeed(
             self.objective,
             Written(list(self._prompts), written[1]),
-            self.roll_out_twins([prompt.sample for prompt in self._prompts]),
+            self.roll_out_twins([prompt.sample for prompt in self._prompts]).texts,
             self.encoder,
             lambda prompts: self._complete(prompts, 1),
             read,
@@ -171,9 +174,29 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         prompt_ids = [prompt.input_ids.tolist() for prompt in last.prompts]
         return prompt_ids, last.ids, written[2], completions, *written[4:]
 
-    def roll_out(self, samples: Sequence[Sample], number: int) -> list[list[int]]:
-        encoded = [self.encoder(sample) for sample in samples]
-        return self._complete([e for e in encoded for _ in range(number)], number)
+    def _with_twins(self, written: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Prompts and ids of what TRL generated, and behind them those of the twins.
+
+        TRL makes log-probabilities of all that is here, and earns rewards by the texts, which stay.
+        """
+        assert self._prompts is not None
+        twins = self.roll_out_twins([prompt.sample for prompt in self._prompts]).written
+        self._prompts = [*self._prompts, *twins.prompts]
+        prompt_ids = [prompt.input_ids.tolist() for prompt in twins.prompts]
+        # As TRL counts what is trained on.
+        tokens = sum(map(len, prompt_ids)) + sum(map(len, twins.ids))
+        self.state.num_input_tokens_seen += sum(gather_object([tokens]))
+        self._metrics["train"]["num_tokens"] = [self.state.num_input_tokens_seen]
+        return [*written[0], *prompt_ids], [*written[1], *twins.ids], *written[2:]
+
+    def roll_out(self, samples: Sequence[Sample], number: int) -> Written:
+        known = {prompt.sample.to_json(): prompt for prompt in self._prompts or ()}
+        encoded = encode_once(
+            [sample.to_json() for sample in samples],
+            lambda sample: known.get(sample.to_json()) or self.encoder(sample),
+        )
+        prompts = [prompt for prompt in encoded for _ in range(number)]
+        return Written(prompts, self._complete(prompts, number))
 
     def _complete(self, prompts: Sequence[Encoded], number: int) -> list[list[int]]:
         """Completions without gradient; `number` for each different prompt, one after other."""

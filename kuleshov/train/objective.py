@@ -8,10 +8,10 @@ three, with the functions of `objectives.py` (`beyond_trl.py`). All rewards are 
 processes before they get here.
 
 An objective may ask for a **twin** of a sample: another sample made from it, such as the same
-question on the shuffled video. Twins are answered without gradient and never trained on; the
-objective sees what their completions earned beside those of the sample itself. A paired objective
-(full against degraded video) is a `twin` and what to make of its rewards. It may also have
-completions **written again**, under another prompt, before they earn anything (`refeed.py`).
+question on the shuffled video. The objective sees what its completions earned beside those of the
+sample itself. A paired objective (full against degraded video) is a `twin` and what to make of its
+rewards. Twins are not trained on, unless the objective has advantages for them as well. It may also
+have completions **written again**, under another prompt, before they earn anything (`refeed.py`).
 
 Imports no torch by itself: a recipe is checked before torch loads.
 """
@@ -69,6 +69,10 @@ class Objective(ABC):
         """The sample that a group is compared with, or None if it has none."""
         return None
 
+    def trains_twins(self) -> bool:
+        """Whether what the twins write is trained on too, with `twin_advantages`."""
+        return False
+
     def tries(self) -> int:
         """How often a completion may be written again; 0 for never."""
         return 0
@@ -105,6 +109,15 @@ class Objective(ABC):
             memory: what was to be remembered last time; {} at first.
         """
         return advantages, memory
+
+    def twin_advantages(self, step: Step, memory: Memory) -> Tensor:
+        """The advantages of what the twins wrote, shape (groups, twins), NaN for none.
+
+        Args:
+            step: as for `advantages`.
+            memory: likewise.
+        """
+        raise NotImplementedError
 
     def loss(self, logps: Tensor, old_logps: Tensor, mask: Tensor, advantages: Tensor) -> Tensor:
         """The loss without its KL term, if the objective has one of its own.

@@ -104,4 +104,10 @@ def objective_of(name: str, options: Mapping[str, Any], extra: Mapping[str, Any]
             f"{OPTIONS}: completions are written again (retries: {objective.tries()}) by "
             "transformers only; set retries: 0 or leave use_vllm out of train.grpo.extra"
         )
+    if objective.trains_twins() and extra.get("use_vllm"):
+        raise UsageError(
+            f"{OPTIONS}: completions from the degraded video are trained on (degraded_gradient) "
+            "with rollouts by transformers only; set degraded_gradient: false or leave use_vllm "
+            "out of train.grpo.extra"
+        )
     return objective

@@ -1,7 +1,7 @@
 """Where an objective acts in TRL's trainer.
 
     _calculate_rewards                twins are rolled out; objective.rewards
-    _generate_and_score_completions   objective.advantages
+    _generate_and_score_completions   objective.advantages, objective.twin_advantages
     _compute_loss                     objective.loss, if it has one of its own
 
 TRL's groups may be spread over processes, and it shuffles completions before it splits them into
@@ -32,14 +32,16 @@ from kuleshov.sample import Sample
 from kuleshov.train.objective import Memory, Objective, Step
 from kuleshov.train.objective_table import OBJECTIVES
 from kuleshov.train.objectives import kl_penalty
+from kuleshov.train.refeed import Written
 
 
-class _Twins(NamedTuple):
+class Twins(NamedTuple):
     """The twins of the groups of a process, which of them are none, and what they wrote."""
 
     asked: list[Sample]
     absent: list[bool]
-    ids: list[list[int]]
+    written: Written
+    texts: list[list[str]]  # the same, group by group
 
 
 class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no type information
@@ -58,13 +60,13 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
         super().__init__(*args, **kwargs)
         self.objective = objective
         self.memory: Memory = {}
-        self._twins: _Twins | None = None
+        self._twins: Twins | None = None
         self._step_rewards: Step | None = None
         self.add_callback(_Remember(self))
 
     @abstractmethod
-    def roll_out(self, samples: Sequence[Sample], number: int) -> list[list[int]]:
-        """Completions without gradient, as token ids: `number` for each sample, one after other."""
+    def roll_out(self, samples: Sequence[Sample], number: int) -> Written:
+        """Completions without gradient: `number` for each sample, one after other."""
 
     @property
     def _size(self) -> int:
@@ -75,7 +77,9 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
     def _calculate_rewards(
         self, inputs: list[dict[str, Any]], prompts: Any, completions: Any, ids: Any
     ) -> torch.Tensor:
-        rewards: torch.Tensor = super()._calculate_rewards(inputs, prompts, completions, ids)
+        # Behind these ids are those of twins that are trained on.
+        own = ids[: len(inputs)]
+        rewards: torch.Tensor = super()._calculate_rewards(inputs, prompts, completions, own)
         if not self.model.training:
             return rewards
         tasks = [Sample.from_json(entry["sample"]).task for entry in inputs]
@@ -90,8 +94,8 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
         self._step_rewards = step._replace(rewards=self.objective.rewards(step))
         return self._step_rewards.rewards.view_as(rewards)
 
-    def roll_out_twins(self, samples: Sequence[Sample]) -> list[list[str]]:
-        """What the twins of whole groups write, group by group, once for each step.
+    def roll_out_twins(self, samples: Sequence[Sample]) -> Twins:
+        """What the twins of whole groups write, once for each step.
 
         Args:
             samples: of all completions of this process.
@@ -109,26 +113,28 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
             pairs = zip(twins, samples[::size], strict=True)
             asked = [twin or sample for twin, sample in pairs]
             absent = [twin is None for twin in twins]
-            self._twins = _Twins(asked, absent, self.roll_out(asked, number))
-        texts = self.processing_class.batch_decode(self._twins.ids, skip_special_tokens=True)
-        return [texts[i : i + number] for i in range(0, len(texts), number)]
+            written = self.roll_out(asked, number)
+            texts = self.processing_class.batch_decode(written.ids, skip_special_tokens=True)
+            by_group = [texts[i : i + number] for i in range(0, len(texts), number)]
+            self._twins = Twins(asked, absent, written, by_group)
+        return self._twins
 
     def _twin_rewards(self, inputs: list[dict[str, Any]]) -> torch.Tensor:
         """What the twins of all groups earn, shape (groups, twins, reward functions)."""
-        texts = self.roll_out_twins([Sample.from_json(entry["sample"]) for entry in inputs])
-        assert self._twins is not None
-        asked, absent, ids = self._twins
+        asked, absent, written, texts = self.roll_out_twins(
+            [Sample.from_json(entry["sample"]) for entry in inputs]
+        )
         self._twins = None
         rows = [
             {**entry, "sample": sample.to_json(), "twin": True}
-            for entry, sample, written in zip(inputs[:: self._size], asked, texts, strict=True)
-            for _ in written
+            for entry, sample, some in zip(inputs[:: self._size], asked, texts, strict=True)
+            for _ in some
         ]
         rewards: torch.Tensor = super()._calculate_rewards(
             rows,
             [entry["prompt"] for entry in rows],
             [[{"role": "assistant", "content": text}] for some in texts for text in some],
-            ids,
+            written.ids,
         )
         missing = gather(torch.tensor(absent, device=rewards.device))
         grouped = rewards.view(len(missing), -1, rewards.size(1))
@@ -145,9 +151,26 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
             given = gather(output["advantages"]).view(step.rewards.shape[:2])
             rewards = (step.rewards * self.reward_weights.to(given.device)).nansum(dim=-1)
             rewards[step.rewards.isnan().all(dim=-1)] = torch.nan
-            made, self.memory = self.objective.advantages(given, rewards, step, self.memory)
+            before = self.memory
+            made, self.memory = self.objective.advantages(given, rewards, step, before)
             output["advantages"] = made.nan_to_num(nan=0.0).flatten()[here]
+            if self.objective.trains_twins():
+                self._add_twins(output, self.objective.twin_advantages(step, before))
         return output
+
+    def _add_twins(self, output: dict[str, Any], advantages: torch.Tensor) -> None:
+        """The twins' completions, whose ids are there already, as groups behind the others.
+
+        TRL's loss is a mean over all of them. The factor makes it the mean over those of the
+        samples, as without twins, and the twins come on top.
+        """
+        groups = output["group"][:: self._size]
+        own, twins = output["advantages"], advantages.nan_to_num(nan=0.0)[groups]
+        output["group"] = torch.cat(
+            [output["group"], (len(advantages) + groups).repeat_interleave(twins.size(1))]
+        )
+        both = torch.cat([own, twins.flatten()])
+        output["advantages"] = both * (len(both) / len(own))
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         loss: torch.Tensor

@@ -5,7 +5,7 @@
       environment.json   versions, the model, hash of the samples
       metrics.jsonl      one line for each logged step of each phase
       completions.jsonl  every rollout: step, sample, completion, reward (as the task gives it;
-                         "twin": true where it is of a twin and was not trained on)
+                         "twin": true where it is of a twin)
       sft/model/         the cold-started model, if there was a cold start
       dpo/model/         the model that learned from pairs, if there were any
       dpo/no_pair.json   ids of the samples that gave none; sft/no_pair.json likewise, with

@@ -58,6 +58,16 @@ def test_the_twin_is_the_degraded_video_and_answers_as_often() -> None:
     assert comparative.twin(SAMPLE) == control(SAMPLE, "single")
 
 
+def test_the_base_alone_needs_no_degraded_video() -> None:
+    alone = objective(weight=0.0, gate=False)
+    given = step([[1.0, 0.0]], [[0.0, 1.0]])._replace(twins=None)
+    assert alone.twins(4) == 0 and alone.metrics(given) == {}
+    made, memory = advantages(given, [[0.5, -0.5]], weight=0.0, gate=False)
+    assert made == [[0.5, -0.5]] and memory == {"baseline": 0.25}
+    for needing in ({"gate": True}, {"gate": False, "drop_insensitive": True}):
+        assert objective(weight=0.0, **needing).twins(4) == 4
+
+
 def test_the_sum_of_both_advantages_by_hand() -> None:
     # r_c = 1, -1; b = 0.25: A_c = 0.75, -1.25; with beta 2 and A_base 0.5, 1: 2, -1.5
     given = step([[1.0, 0.0]], [[0.0, 1.0]])
@@ -85,6 +95,28 @@ def test_against_the_mean_and_normalised_it_is_grpo_on_the_quality() -> None:
     # 1 and 0 have the mean 0.5 and the standard deviation sqrt(0.5).
     assert made[0] == pytest.approx([0.5**0.5, -(0.5**0.5)], abs=1e-3)
     assert memory == {"baseline": 0.25}
+
+
+def twin_advantages(given: Step, **options: Any) -> Any:
+    made = objective(degraded_gradient=True, **options)
+    assert made.trains_twins()
+    return made.twin_advantages(given, {"baseline": 0.25}).tolist()
+
+
+def test_the_advantages_of_the_twins_by_hand() -> None:
+    # r_c = 1, -1; b = 0.25: beta A_c = 2 * 0.75, 2 * -1.25, without A_base
+    given = step([[1.0, 0.0]], [[0.0, 1.0]])
+    assert twin_advantages(given, weight=2.0, gate=False) == [[1.5, -2.5]]
+    assert twin_advantages(given, weight=2.0) == [[1.5, 0.0]]
+    # Against the mean of 1 and 0: 0.5 - 0, 0.5 - 1
+    assert twin_advantages(given, against="mean", gate=False) == [[0.25, -0.75]]
+    # In its own group -Q~ is 0 and -1: the mean is -0.5 and the standard deviation sqrt(0.5).
+    normalised = twin_advantages(given, against="mean", baseline="group", gate=False)
+    assert normalised[0] == pytest.approx([0.5**0.5, -(0.5**0.5)], abs=1e-3)
+    # Nothing to compare with, and a group that is solved without key frames.
+    given = step([[1.0, 0.0], [1.0, 1.0]], [[nan, nan], [1.0, 1.0]])
+    assert twin_advantages(given, drop_insensitive=True, gate=False) == [[0.0, 0.0]] * 2
+    assert not objective().trains_twins()
 
 
 def test_insensitive_groups_are_counted_and_can_be_dropped() -> None:
@@ -158,9 +190,18 @@ def test_what_is_no_better_than_its_twin_is_asked_again_with_the_instruction() -
         ({"surface": []}, "surface is .*; allowed: some of length, format, fluency"),
         ({"decay": 1}, r"decay is 1\.0; allowed: 0 to below 1"),
         ({"retries": 2, "gate": False}, "retries is 2; allowed: 0 without the gate"),
+        (
+            {"retries": 2, "degraded_gradient": True},
+            "retries is 2; allowed: 0 with degraded_gradient",
+        ),
         ({"solved": 0}, r"solved is 0\.0; allowed: above 0, to 1"),
     ],
 )
 def test_mistakes_are_answered_with_what_is_allowed(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         objective(**options)
+
+
+def test_training_on_twins_is_refused_beside_rollouts_by_vllm() -> None:
+    with pytest.raises(UsageError, match="degraded_gradient: false or leave use_vllm"):
+        objective_of("comparative", {"degraded_gradient": True}, {"use_vllm": True})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from math import nan
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuleshov.train.comparative_rewards import (
+    Against,
     comparative_reward,
     ema_baseline,
     insensitive,
+    twin_reward,
     uses_key_frames,
 )
 from kuleshov.train.objectives import group_advantages
@@ -27,6 +30,16 @@ def test_the_comparative_reward_by_hand() -> None:
     # The mean is 0.4.
     mean = comparative_reward(quality, degraded, "mean")
     assert torch.allclose(mean, torch.tensor([[0.6, -0.4, 0.1]]))
+
+
+def test_the_comparative_reward_from_the_other_side_by_hand() -> None:
+    quality = torch.tensor([[1.0, 0.0, 0.5]])
+    degraded = torch.tensor([[0.0, 1.0, 0.2]])
+    paired = twin_reward(quality, degraded)
+    assert torch.allclose(paired, torch.tensor([[1.0, -1.0, 0.3]]))
+    # The mean is 0.5.
+    mean = twin_reward(quality, degraded, "mean")
+    assert torch.allclose(mean, torch.tensor([[0.5, -0.5, 0.3]]))
 
 
 def test_without_a_degraded_video_nothing_is_compared() -> None:
@@ -136,3 +149,73 @@ def test_the_gate_weighs_a_prompt_by_how_often_its_key_frames_are_needed() -> No
     acts, _ = expected(gated, GRADED)
     cosine = torch.nn.functional.cosine_similarity(plain, acts, dim=0)
     assert cosine < 0.999
+
+
+# With gradient into the degraded branch both have the same weights, here three, from which the
+# logits of each come by a matrix of its own.
+WEIGHTS = torch.tensor([0.4, -0.7, 0.2], dtype=torch.float64)
+FULL, LESS = torch.randn(
+    (2, 4, 3), generator=torch.Generator().manual_seed(0), dtype=torch.float64
+).unbind()
+Advantages = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+def through_both(advantages: Advantages, quality: torch.Tensor, size: int = 2) -> torch.Tensor:
+    """Mean of the update of a group: (1 / G) sum of A grad log pi(o) + A~ grad log pi(o~).
+
+    All groups of `size` completions from the full and as many from the degraded video.
+    """
+    weights = WEIGHTS.clone().requires_grad_()
+    total = torch.zeros(3, dtype=torch.float64)
+    full, less = (FULL @ weights).log_softmax(0), (LESS @ weights).log_softmax(0)
+    for drawn in product(range(4), repeat=2 * size):
+        whole, other = list(drawn[:size]), list(drawn[size:])
+        own, twins = advantages(quality[whole][None], quality[other][None])
+        logps = full[whole].sum() + less[other].sum()
+        surrogate = (own[0] * full[whole] + twins[0] * less[other]).sum() / size
+        (update,) = torch.autograd.grad(surrogate, [weights], retain_graph=True)
+        total += logps.exp().item() * update
+    return total
+
+
+def gradient_of(
+    what: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], quality: torch.Tensor
+) -> torch.Tensor:
+    """The gradient of something of E[Q] and E[Q~], by central differences."""
+
+    def at(weights: torch.Tensor) -> torch.Tensor:
+        return what((FULL @ weights).softmax(0) @ quality, (LESS @ weights).softmax(0) @ quality)
+
+    steps = 1e-5 * torch.eye(3, dtype=torch.float64)
+    return torch.stack([at(WEIGHTS + step) - at(WEIGHTS - step) for step in steps]) / 2e-5
+
+
+@pytest.mark.parametrize("against", ["paired", "mean"])
+@pytest.mark.parametrize("baseline", [0.0, 0.25])
+def test_through_both_branches_it_is_the_gradient_of_the_difference(
+    against: Against, baseline: float
+) -> None:
+    got = through_both(
+        lambda whole, less: (
+            comparative_reward(whole, less, against) - baseline,
+            twin_reward(whole, less, against) - baseline,
+        ),
+        GRADED,
+    )
+    wanted = gradient_of(lambda whole, less: whole - less, GRADED)
+    assert wanted.norm() > 0.05 and torch.allclose(got, wanted, atol=1e-8)
+    # Which is another direction than that of Q alone.
+    plain = gradient_of(lambda whole, less: whole, GRADED)
+    assert torch.nn.functional.cosine_similarity(plain, wanted, dim=0) < 0.99
+
+
+def test_through_both_branches_and_the_gate_it_is_the_chance_that_the_full_one_alone_is_right() -> (
+    None
+):
+    def gated(whole: torch.Tensor, less: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        rewards = comparative_reward(whole, less), twin_reward(whole, less)
+        return tuple(reward * uses_key_frames(reward) for reward in rewards)  # type: ignore[return-value]
+
+    got = through_both(gated, BINARY)
+    wanted = gradient_of(lambda whole, less: whole * (1 - less), BINARY)
+    assert wanted.norm() > 0.02 and torch.allclose(got, wanted, atol=1e-8)

@@ -29,6 +29,7 @@ from kuleshov.train.grpo import VideoGRPOTrainer, row
 from kuleshov.train.objective import Objective, Step
 from kuleshov.train.objective_table import OBJECTIVES, objective_of
 from kuleshov.train.objectives import group_advantages
+from kuleshov.train.refeed import Written
 from tests.train.conftest import Setup
 from tests.train.test_grpo import arguments
 
@@ -95,7 +96,7 @@ def test_a_recipe_trains(
 class Recorder(VideoGRPOTrainer):
     """Keeps what was rolled out and what the loss was computed from."""
 
-    def roll_out(self, samples: Any, number: int) -> list[list[int]]:
+    def roll_out(self, samples: Any, number: int) -> Written:
         self.asked = [sample for sample in samples for _ in range(number)]
         return super().roll_out(samples, number)
 

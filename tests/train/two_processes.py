@@ -16,10 +16,11 @@ import torch
 from kuleshov.randomness import rng_for
 from kuleshov.train import follow as logs
 from kuleshov.train import phases, pipeline
+from kuleshov.train.comparative import QUALITIES
 from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
 from kuleshov.train.encode import vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer
-from tests.train.test_objectives_train import by_content
+from tests.train.test_objectives_train import by_content, by_text
 
 # Plain gradient descent: Adam divides small gradients by themselves, and rounding with them.
 PLAIN = {"optim": "sgd", "lr_scheduler_type": "constant"}
@@ -53,6 +54,16 @@ RUNS = {
             extra={"shuffle_dataset": False, "activation_checkpointing": True},
         )
     ),
+    # Twins that are trained on, beside a row of text that has none.
+    "both": TrainConfig(
+        grpo=grpo(
+            steps=3,
+            objective="comparative",
+            objective_options={"degraded": "shuffled", "gate": False, "degraded_gradient": True},
+            beta=0.1,
+            extra={"shuffle_dataset": False, "num_iterations": 2},
+        )
+    ),
     "memory": TrainConfig(grpo=grpo(objective="ema_grpo", beta=0.1)),
     "own_loss": TrainConfig(grpo=grpo(objective="reg_grpo", extra={"num_iterations": 2})),
     # Sampled, so that it differs between one process and two, and not between two and two.
@@ -63,7 +74,7 @@ RUNS = {
         ),
     ),
 }
-GIVEN = ("split", "twins", "memory", "own_loss")
+GIVEN = ("split", "twins", "both", "memory", "own_loss")
 
 
 class Given(VideoGRPOTrainer):
@@ -91,6 +102,7 @@ def work(data: Path, model: Path, out: Path, names: list[str]) -> None:
     """Do these runs, each in a folder of its name; "killed" is "whole" that dies in step 5."""
     torch.set_num_threads(1)
     vars(logs)["pretext_reward"] = by_content
+    QUALITIES["task"] = lambda sample, text: by_text(text)
     for name in names:
         sampled = name not in GIVEN
         vars(phases)["VideoGRPOTrainer"] = VideoGRPOTrainer if sampled else Given
