@@ -9,7 +9,8 @@ import pytest
 
 from kuleshov.dataset import write
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.compare import compare, overall
+from kuleshov.evaluate import policies
+from kuleshov.evaluate.compare import compare, overall, rows_and_overall
 from kuleshov.evaluate.comparison import Condition
 from kuleshov.evaluate.results import Result, append_results
 from tests.test_floors import jigsaws
@@ -150,6 +151,33 @@ def test_tasks_are_corrected_together_and_averaged_alike(tmp_path: Path) -> None
     # (0 + 0.5) / 2 and 1, where the mean over items would be 2 / 16.
     assert (both.before, both.after, both.difference) == pytest.approx((0.25, 1.0, 0.75))
     assert (both.n, both.videos, both.constant) == (16, 12, None)
+
+
+def test_rows_and_overall_are_the_same_and_ask_each_policy_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = two_tasks(tmp_path / "data")
+    other = [replace(answered(f"{i}", 0.5), sample=f"o{i}", task="other") for i in range(4)]
+    results = [answered(str(i), 0.0) for i in range(12)] + other
+    runs = [a_run(tmp_path / name, data, "same", results) for name in ("a", "b")]
+    apart = compare(*runs), overall(*runs)
+    asked: list[str] = []
+
+    def answers(name: str, *args: Any) -> list[Result]:
+        asked.append(name)
+        return policy_answers(name, *args)
+
+    policy_answers = policies.answers
+    monkeypatch.setattr(policies, "answers", answers)
+    assert rows_and_overall(*runs) == apart
+    assert sorted(asked) == sorted(policies.POLICIES)
+
+
+def test_the_mean_of_one_task_is_its_row(tmp_path: Path, data: Path) -> None:
+    results = [answered(str(i), i % 2) for i in range(12)]
+    runs = [a_run(tmp_path / name, data, "same", results) for name in ("a", "b")]
+    rows, whole = rows_and_overall(*runs)
+    assert rows == {"jigsaw": whole} and whole == overall(*runs)
 
 
 def test_runs_of_several_training_seeds_count_alike(tmp_path: Path, data: Path) -> None:
