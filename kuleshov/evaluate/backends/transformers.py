@@ -8,10 +8,11 @@ from typing import Any, final
 import torch
 
 from kuleshov.evaluate.backends.backend import Backend, Reply, Request, batches, digest_of
+from kuleshov.evaluate.backends.encoding import Encoding
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.randomness import digest
 from kuleshov.sample import IMAGE
-from kuleshov.train.encode import Encoded, Encoder, batch, messages, metadata, vision_tokens
+from kuleshov.train.encode import Encoded, batch, messages, metadata, vision_tokens
 from kuleshov.train.guard import guard
 from kuleshov.train.model import load_model
 
@@ -34,6 +35,7 @@ class Transformers(Backend):
         self.model: Any = loaded.eval().to("cuda" if gpu else "cpu")
         guard(self.model)
         self.config = config
+        self.encode = Encoding(self.processor)
 
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
         for asked in batches(requests, self.config.batch_size):
@@ -41,7 +43,7 @@ class Transformers(Backend):
 
     @torch.no_grad()
     def _answers(self, requests: Sequence[Request]) -> list[Reply]:
-        encoded = [self._encode(request) for request in requests]
+        encoded = [self.encode(request) for request in requests]
         tokenizer, config = self.processor.tokenizer, self.config
         padded = batch(encoded, tokenizer.pad_token_id)
         inputs = {key: value.to(self.model.device) for key, value in padded.items()}
@@ -66,9 +68,6 @@ class Transformers(Backend):
             self._reply(request, prompt, text, "stop" if stop else "length")
             for request, prompt, text, stop in zip(requests, encoded, texts, stopped, strict=True)
         ]
-
-    def _encode(self, request: Request) -> Encoded:
-        return Encoder(self.processor, lambda _: list(request.pixels))(request.sample)
 
     def _reply(self, request: Request, prompt: Encoded, text: str, finish: str) -> Reply:
         sample = request.sample
