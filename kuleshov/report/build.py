@@ -20,6 +20,7 @@ from kuleshov.evaluate.compare import TaskComparison
 from kuleshov.files import replace_text
 from kuleshov.progress import Progress
 from kuleshov.report import tables
+from kuleshov.report.audited import audited
 from kuleshov.report.compared import compared, labelled
 from kuleshov.report.curves import curves
 from kuleshov.report.flips import SHEETS, flips
@@ -91,6 +92,7 @@ def build(
     temperature = environment(evaluated[-1])["temperature"]
     sections: list[Section | None] = [
         results(sets, called, temperature),
+        audited(sets),
         forest(sets, called),
         sub_scores(sets, called),
         needs_time(sets, called),

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 
+from kuleshov.report.audited import audit_of
 from kuleshov.report.compared import Compared, regressed
 from kuleshov.report.results import Line, columns, lines, warnings
 from kuleshov.run import environment
@@ -50,6 +51,7 @@ def _set(one: Compared, names: Sequence[str]) -> Json:
         "name": one.name,
         "samples": runs[-1]["samples"],
         "bench": runs[-1].get("bench"),
+        "audit": audit_of(one),
         "runs": [
             {
                 "folder": run.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,14 @@ from typer.testing import CliRunner
 from benchmarks.answered import answered, knows
 from benchmarks.browser import CHECKS, OF_HOSTILE, hostile
 from benchmarks.chromium import DESKTOP, chromium, find_browser
+from kuleshov.audit.findings import Finding, Findings, Probed
 from kuleshov.cli import app
 from kuleshov.dataset import load_samples
+from kuleshov.evaluate.bench import freeze, verify
 from kuleshov.evaluate.results import Result, load_results
 from kuleshov.evaluate.scores import by_condition
 from kuleshov.report import tables
+from kuleshov.report.audited import audit_of, audit_warnings, audited
 from kuleshov.report.build import build, page_of
 from kuleshov.report.compared import Compared, compared, regressed
 from kuleshov.report.floors import floors
@@ -121,6 +125,14 @@ def test_sub_scores_are_means_over_items_and_no_answer_counts_as_0(
     assert found == ["exact (published metric)", "0.500", "0.750", "+0.250", "too few videos"]
 
 
+def test_a_metric_of_ours_is_not_called_published(one: Compared) -> None:
+    masked = replace(one.of("jigsaw")[0], task="masked", knobs={})
+    both = [said(masked, 1.0, scores={"exact": 1.0})], [said(masked, 1.0, scores={"exact": 1.0})]
+    rows = {"jigsaw": one.rows["jigsaw"]}
+    section = sub_scores([replace(with_answers(one, *both), samples=[masked], rows=rows)], NAMES)
+    assert section is not None and ">exact</td>" in section.body
+
+
 def test_letters_are_counted_with_those_that_are_no_answer(one: Compared) -> None:
     samples = one.of("arrow")[:4]
     right = [sample.answer for sample in samples]
@@ -148,6 +160,62 @@ def test_without_controls_there_is_no_panel(one: Compared) -> None:
     assert panel.bars[0][0] == "with the video"
     assert panel.bars[0][1] == [row.before, row.after]
     assert panel.gains == [row.time_gain_before, row.time_gain_after]
+
+
+def frozen(data: Path, folder: Path, findings: Findings) -> list[Path]:
+    """Runs of a set that was frozen with these findings."""
+    shutil.copytree(data, folder / "bench")
+    freeze(folder / "bench", "VIUBench <paper>", findings)
+    made = [answered(folder / name, folder / "bench", knows(0.5), ("full",)) for name in NAMES]
+    for run in made:
+        record = json.loads((run / "environment.json").read_text())
+        record["bench"] = verify(folder / "bench")
+        (run / "environment.json").write_text(json.dumps(record))
+    return made
+
+
+def a_leak() -> Findings:
+    row = Probed("jigsaw", "boundary", "set", 0.91, 0.5, (0.85, 0.97), 12, "leak", True)
+    error = Finding("leak", "jigsaw", "boundary <b>frames</b> tell the order")
+    return Findings([error], [Finding("floor", "anomaly", "always 1-2")], [], [row])
+
+
+def test_the_audit_of_a_frozen_benchmark_stands_beside_its_scores(
+    data: Path, tmp_path: Path
+) -> None:
+    made = frozen(data, tmp_path, a_leak())
+    build(made, tmp_path / "site", sheets=0)
+    text = (tmp_path / "site" / "index.html").read_text()
+    checked(text)
+    said = "the audit of VIUBench &lt;paper&gt; found 1 errors, leaks in jigsaw"
+    assert said in text[: text.index("<h2>Audit")]
+    audit = text[text.index("<h2>Audit") : text.index("<h2>Differences")]
+    assert "leak: jigsaw: boundary &lt;b&gt;frames" in audit and "always 1-2" in audit
+    for cell in ("boundary", "0.910", "0.850 to 0.970", "0.500", '<span class="bad">leak</span>'):
+        assert cell in audit
+    (told,) = json.loads((tmp_path / "site" / "report.json").read_text())["sets"]
+    assert told["audit"]["probes"][0]["score"] == 0.91 and told["bench"]["name"] == told["name"]
+
+
+def test_a_set_that_is_not_frozen_or_another_by_now_has_no_audit(
+    data: Path, tmp_path: Path, one: Compared
+) -> None:
+    assert audit_of(one) is None and audited([one]) is None
+    made = frozen(data, tmp_path, a_leak())
+    (now,) = compared(made)
+    assert audit_of(now) is not None
+    path = tmp_path / "bench" / "bench.json"
+    path.write_text(path.read_text().replace('"samples": {', '"samples": {"more": "0",'))
+    assert audit_of(now) is None and audited([now]) is None
+    path.unlink()
+    assert audit_of(now) is None
+
+
+def test_an_audit_without_findings_says_how_far_it_got(data: Path, tmp_path: Path) -> None:
+    (now,) = compared(frozen(data, tmp_path, Findings()))
+    section = audited([now])
+    assert section is not None and "No probe was run: that takes" in section.body
+    assert "0 errors, 0 warnings" in section.body and audit_warnings([now]) == []
 
 
 # ---- items
