@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kuleshov import media
+from kuleshov import frames, media
 from kuleshov.controls import CONTROLS, control
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
@@ -65,7 +65,7 @@ def test_a_samples_video_is_decoded_once_for_all_conditions(
         decoded.append(path)
         return decode(path, *args)
 
-    decode = media.decode
+    decode = frames.decode
     monkeypatch.setattr(media, "decode", counted)
     config = replace(CONFIG, conditions=("full", *CONTROLS))
     results = evaluate(str(setup.folder), setup.data, tmp_path, config)
