@@ -126,7 +126,7 @@ def test_sub_scores_are_means_over_items_and_no_answer_counts_as_0(
 
 
 def test_a_metric_of_ours_is_not_called_published(one: Compared) -> None:
-    masked = replace(one.of("jigsaw")[0], task="masked", knobs={})
+    masked = replace(one.of("jigsaw")[0], task="masked", provenance={"entry": "jigsaw"})
     both = [said(masked, 1.0, scores={"exact": 1.0})], [said(masked, 1.0, scores={"exact": 1.0})]
     rows = {"jigsaw": one.rows["jigsaw"]}
     section = sub_scores([replace(with_answers(one, *both), samples=[masked], rows=rows)], NAMES)
