@@ -173,10 +173,20 @@ class _Row:
         need = needs_time(*(self.right(self.after, name) for name in ("full", *controls)))
         return tuple(i for i, needed in zip(self.ids, need, strict=True) if needed)
 
+    def asked_otherwise(self) -> int:
+        """Items of which not all models were sent the same; where it is not known it counts not."""
+        sent = ({r.sent for each in self.each for r in each["full"][i]} - {""} for i in self.ids)
+        return sum(len(hashes) > 1 for hashes in sent)
+
     def warnings(self, videos: int) -> tuple[str, ...]:
         found = [seed_warning(len(self.each) - 1)]
         if videos < MIN_VIDEOS:
             found.append(f"{videos} videos are too few for an interval, which needs {MIN_VIDEOS}")
+        if other := self.asked_otherwise():
+            found.append(
+                f"{other} of {len(self.ids)} items were shown to the models with another prompt, "
+                "other frames or other times; models of one family are to be asked the same"
+            )
         for name in ("full", *CONTROLS):
             for answers in self.each:
                 asked = len(answers.get(name, {}).keys() & set(self.ids))

@@ -26,6 +26,7 @@ from kuleshov.report.curves import curves
 from kuleshov.report.flips import SHEETS, flips
 from kuleshov.report.floors import floors
 from kuleshov.report.forest import forest
+from kuleshov.report.headline import headline
 from kuleshov.report.letters import letters
 from kuleshov.report.needs_time import needs_time
 from kuleshov.report.page import Section, clean, write_page
@@ -94,6 +95,7 @@ def build(
         results(sets, called, temperature),
         audited(sets),
         forest(sets, called),
+        headline(sets, called),
         sub_scores(sets, called),
         needs_time(sets, called),
         floors(sets, called),

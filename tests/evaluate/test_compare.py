@@ -208,6 +208,19 @@ def test_warnings_say_what_figures_leave_out(tmp_path: Path, data: Path) -> None
     assert row.blind is None
 
 
+def test_models_that_were_sent_other_things_are_named(tmp_path: Path, data: Path) -> None:
+    before = [replace(answered(str(i), 0.0), sent="a") for i in range(12)]
+    # One was sent something else; of one it is not known.
+    after = [replace(one, sent={0: "b", 1: ""}.get(i, "a")) for i, one in enumerate(before)]
+    runs = [
+        a_run(tmp_path / name, data, "same", results)
+        for name, results in (("a", before), ("b", after), ("c", before))
+    ]
+    text = "1 of 12 items were shown to the models with another prompt"
+    assert sum(text in warning for warning in compare(*runs[:2])["jigsaw"].warnings) == 1
+    assert not any("another prompt" in w for w in compare(runs[0], runs[2])["jigsaw"].warnings)
+
+
 def test_repeats_are_averaged(tmp_path: Path, data: Path) -> None:
     once = [answered(str(i), 0.0) for i in range(12)]
     thrice = [

@@ -28,11 +28,13 @@ from kuleshov.report.build import build, page_of
 from kuleshov.report.compared import Compared, compared, regressed
 from kuleshov.report.floors import floors
 from kuleshov.report.forest import forest
+from kuleshov.report.headline import headline, headlines
 from kuleshov.report.items import FLAGS, FLIPS, LONGEST, Item, details, items
 from kuleshov.report.letters import letters, shares
 from kuleshov.report.needs_time import needs_time, panels
 from kuleshov.report.page import Section, write_page
 from kuleshov.report.results import columns, lines, results
+from kuleshov.report.settings import received
 from kuleshov.report.sub_scores import sub_scores
 from kuleshov.sample import Sample
 from kuleshov.synthesize import MakeConfig, make
@@ -211,6 +213,27 @@ def test_a_set_that_is_not_frozen_or_another_by_now_has_no_audit(
     assert audit_of(now) is None
 
 
+def test_a_frozen_set_has_its_figures_in_published_metrics(data: Path, tmp_path: Path) -> None:
+    (now,) = compared(frozen(data, tmp_path, Findings()))
+    # Of two jigsaw subtypes one is a mean of 1 (2 of 2 exact) and one of 0.5 (1 of 2): 0.75.
+    first, second, third, fourth = (
+        replace(s, provenance={**s.provenance, "entry": "easy" if i < 2 else "hard"})
+        for i, s in enumerate(now.of("jigsaw")[:4])
+    )
+    samples = [first, second, third, fourth]
+    before = [said(s, 0.0) for s in samples]
+    after = [said(s, 0.4, scores={"exact": float(s is not fourth)}) for s in samples]
+    rows = headlines([replace(with_answers(now, before, after), samples=samples)])
+    assert [(r.name, r.metric, r.values, r.items) for r in rows] == [
+        ("overall", "mean of subtypes", [0.0, 0.75], 4)
+    ]
+    assert rows[0].interval is None and rows[0].videos == 4
+
+
+def test_a_set_that_is_no_benchmark_reports_nothing_of_its_own(one: Compared) -> None:
+    assert headline([one], NAMES) is None
+
+
 def test_an_audit_without_findings_says_how_far_it_got(data: Path, tmp_path: Path) -> None:
     (now,) = compared(frozen(data, tmp_path, Findings()))
     section = audited([now])
@@ -274,6 +297,19 @@ def test_nothing_that_a_model_says_can_end_a_script(one: Compared) -> None:
     (text,) = details(items([with_answers(one, *both)], (HOSTILE, "b")))
     assert "</" not in text
     text.encode()  # lone surrogates could not be written
+
+
+# ---- what was run
+
+
+def test_what_a_model_really_received_is_said() -> None:
+    row = Result("s", "jigsaw", "v", "full", 0, "x", [1], 1.0, 8, 1040, sizes=[[56, 84]])
+    more = replace(row, num_frames=16, num_tokens=None, sizes=[[56, 84], [112, 112]])
+    blind = replace(row, condition="blind", num_frames=99)
+    expected = {"frames": "8 to 16", "pixels": "84 x 56 to 112 x 112", "tokens": "1,040"}
+    assert received([row, more, blind]) == expected
+    # A policy was shown nothing.
+    assert received([replace(row, num_frames=0)]) == {}
 
 
 # ---- tables

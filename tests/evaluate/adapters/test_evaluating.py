@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from kuleshov.evaluate.config import CallConfig, EvalConfig, JudgeConfig
 from kuleshov.evaluate.policies import evaluate_policy
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate
+from kuleshov.report.build import build
 from kuleshov.report.view import view
 from tests.evaluate.adapters.conftest import CONFIG
 from tests.evaluate.backends.conftest import stub
@@ -55,6 +57,16 @@ def test_two_runs_are_compared_with_their_time_gain(stub: Stub, sets: Sets, tmp_
     assert whole.before == whole.after == pytest.approx(1 / 3)
     assert (whole.difference, whole.videos) == (0.0, 3)
     assert whole.time_gain_after is not None and whole.time_gain_after.value == 0.0
+    build([tmp_path / "A", tmp_path / "B"], tmp_path / "site", sheets=0)
+    (told,) = json.loads((tmp_path / "site" / "report.json").read_text())["sets"]
+    # The page has the benchmark's own figures, which are those that `eval` prints.
+    own = table("video_mme", load_samples(sets("video_mme")), load_results(tmp_path / "B"))
+    known = [row for row in own if row.value is not None]
+    assert [(r["name"], r["metric"], r["values"][1]) for r in told["reported"]] == [
+        (row.name, row.metric, pytest.approx(row.value)) for row in known
+    ]
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert "As the benchmark reports it" in page and len(known) > 3
 
 
 def test_it_is_checked_frozen_and_shown_like_any_set(
