@@ -79,7 +79,8 @@ def _lines(one: Compared) -> list[_Scored]:
     for sample in one.samples:
         tasks.setdefault(sample.task, []).append(sample)
     mean = FIGURES["tasks"].report
-    lines = [Line("overall", "mean of subtypes", one.samples, mean)]
+    alone = f"{metric_of(one.samples[0].task)}, " if len(tasks) == 1 else ""
+    lines = [Line("overall", f"{alone}mean of subtypes", one.samples, mean)]
     if len(tasks) > 1:
         lines += [Line(task, metric_of(task), here, mean) for task, here in sorted(tasks.items())]
     return [(line, _published) for line in lines]

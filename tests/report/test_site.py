@@ -225,7 +225,7 @@ def test_a_frozen_set_has_its_figures_in_published_metrics(data: Path, tmp_path:
     after = [said(s, 0.4, scores={"exact": float(s is not fourth)}) for s in samples]
     rows = headlines([replace(with_answers(now, before, after), samples=samples)])
     assert [(r.name, r.metric, r.values, r.items) for r in rows] == [
-        ("overall", "mean of subtypes", [0.0, 0.75], 4)
+        ("overall", "exact, mean of subtypes", [0.0, 0.75], 4)
     ]
     assert rows[0].interval is None and rows[0].videos == 4
 
