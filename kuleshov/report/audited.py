@@ -40,10 +40,12 @@ def audit_warnings(sets: Sequence[Compared]) -> list[str]:
     for one in sets:
         audit = audit_of(one)
         if audit is not None and audit["errors"]:
+            n = len(audit["errors"])
             leaks = [row for row in audit["probes"] if row["verdict"] == "leak"]
+            count = f"{n} error{'s' if n > 1 else ''}"
             tasks = f", leaks in {', '.join(row['task'] for row in leaks)}" if leaks else ""
             found.append(
-                f"the audit of {one.name} found {len(audit['errors'])} errors{tasks}: scores may "
+                f"the audit of {one.name} found {count}{tasks}: scores may "
                 "come from there; see the audit"
             )
     return found

@@ -189,7 +189,7 @@ def test_the_audit_of_a_frozen_benchmark_stands_beside_its_scores(
     build(made, tmp_path / "site", sheets=0)
     text = (tmp_path / "site" / "index.html").read_text()
     checked(text)
-    said = "the audit of VIUBench &lt;paper&gt; found 1 errors, leaks in jigsaw"
+    said = "the audit of VIUBench &lt;paper&gt; found 1 error, leaks in jigsaw"
     assert said in text[: text.index("<h2>Audit")]
     audit = text[text.index("<h2>Audit") : text.index("<h2>Differences")]
     assert "leak: jigsaw: boundary &lt;b&gt;frames" in audit and "always 1-2" in audit

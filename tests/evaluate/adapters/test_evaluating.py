@@ -17,7 +17,7 @@ from kuleshov.evaluate.adapters.table import table
 from kuleshov.evaluate.bench import freeze, verify
 from kuleshov.evaluate.compare import compare, overall
 from kuleshov.evaluate.config import CallConfig, EvalConfig, JudgeConfig
-from kuleshov.evaluate.policies import evaluate_policy
+from kuleshov.evaluate.policies import POLICIES, evaluate_policy
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate
 from kuleshov.report.build import build
@@ -116,3 +116,25 @@ def test_a_judge_that_fails_stops_the_run_and_the_rest_is_kept(
     open_question = {s.id for s in load_samples(out) if s.task == "given_text"}
     kept = load_results(tmp_path / "run")
     assert len(open_question) == 1 and not open_question & {r.sample for r in kept}
+
+
+def test_floors_of_judged_questions_ask_no_judge(
+    stub: Stub, folders: Callable[[str], Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "set"
+    import_benchmark("video_mmmu", folders("video_mmmu"), out, replace(CONFIG, judged=True))
+    judge = JudgeConfig(endpoint=stub.url, model_name="j", calls=CALLS)
+    config = replace(settings(stub), conditions=("full",), judge=judge)
+    for name in ("a", "b"):
+        # The model's answer, and what the judge says of the open one.
+        stub.otherwise = answers(body=completion("yes"))
+        evaluate("m", out, tmp_path / name, config)
+    rows = build([tmp_path / "a", tmp_path / "b"], tmp_path / "site", sheets=0)
+    open_question = next(s for s in load_samples(out) if s.task == "given_text")
+    # The judge says yes to the models' answer; no policy gives one.
+    assert all(r.score == 1.0 for r in load_results(tmp_path / "a") if r.sample == open_question.id)
+    assert max(rows[open_question.entry].floors.values()) < 1
+    for name in POLICIES:
+        found = evaluate_policy(name, out, tmp_path / name, EvalConfig())
+        (own,) = (r for r in found if r.sample == open_question.id)
+        assert (own.completion, own.score) == ("", 0.0)
