@@ -6,7 +6,7 @@
 
 Each writes completions, which `kuleshov.tasks.score` grades, into the results of a run folder. The
 constants are found on the set that they are scored on: no model knows it, so these are the highest
-such floors there are.
+such floors there are. What only a judge could grade they leave unanswered, which is wrong.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from kuleshov.randomness import rng_for
 from kuleshov.run import begin, samples_hash
 from kuleshov.sample import Json, Sample, dump_json
 from kuleshov.tasks import score, task_of
+from kuleshov.tasks.given_texts import GivenText
 
 PREFIX = "policy:"
 """Before a policy's name where a model is asked for: `kuleshov eval policy:random OUT -o RUN`."""
@@ -38,12 +39,14 @@ def _random(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]
 
 
 def _best_constant(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]:
-    _, answer = best_constant(samples)
+    gradable = [sample for sample in samples if not _judged(sample)]
+    answer = best_constant(gradable)[1] if gradable else None
     return (answer for _ in samples)
 
 
 def _majority(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]:
-    answer = majority(samples)
+    gradable = [sample for sample in samples if not _judged(sample)]
+    answer = majority(gradable) if gradable else None
     return (answer for _ in samples)
 
 
@@ -86,7 +89,7 @@ def answers(name: str, samples: Sequence[Sample], repeats: int = 1, seed: int = 
 
 
 def _scored(sample: Sample, repeat: int, answer: Json) -> Result:
-    completion = "" if answer is None else task_of(sample).completion(answer)
+    completion = "" if answer is None or _judged(sample) else task_of(sample).completion(answer)
     reward = score(sample, completion)
     return Result(
         sample=sample.id,
@@ -101,6 +104,11 @@ def _scored(sample: Sample, repeat: int, answer: Json) -> Result:
         num_tokens=0,
         scores=scores_of(sample, reward),
     )
+
+
+def _judged(sample: Sample) -> bool:
+    task = task_of(sample)
+    return isinstance(task, GivenText) and task.judged
 
 
 def evaluate_policy(name: str, data: Path, run: Path, config: EvalConfig) -> list[Result]:

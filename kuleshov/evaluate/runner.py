@@ -7,6 +7,7 @@ again, so a run that was killed, or whose endpoint failed, goes on where it stop
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.judge import grading
 from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import Result, append_results, load_results
-from kuleshov.media import Renderer
+from kuleshov.locations import Location
+from kuleshov.media import render_all
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest
 from kuleshov.run import begin, samples_hash, weights_hash
@@ -27,7 +29,7 @@ from kuleshov.sample import Reward, Sample, dump_json
 from kuleshov.tasks import score
 
 Grade = Callable[[Sample, str], Reward]
-Asked = tuple[str, str, int]
+Asked = tuple[Sample, str, int]
 """(sample, condition, repeat)."""
 
 
@@ -71,11 +73,13 @@ def evaluate(
     ]
     if not todo:
         return load_results(run)
-    # Prompts of like length share a batch; items are independent, so the order is free.
-    todo.sort(key=lambda item: (item[1], item[0].task, item[0].id, item[2]))
+    # Items are independent, so the order is free: prompts of like length share a batch, the
+    # longest first, as what does not fit into memory is to fail at once; and the conditions of
+    # a sample stand together, so that its videos are decoded once.
+    todo.sort(key=lambda item: (*_length(item[0]), item[0].id), reverse=True)
     backend = BACKENDS[config.backend](model, config)
     progress("evaluating", 0, len(todo))
-    replies = backend.ask(requests(todo, Renderer(videos_root(data)), config.seed))
+    replies = backend.ask(requests(todo, videos_root(data), config.seed))
     with grading(config.judge, grade) as graded:
         for count, (request, reply) in enumerate(replies, 1):
             append_results(run, [result_of(request, reply, graded)])
@@ -83,14 +87,27 @@ def evaluate(
     return load_results(run)
 
 
-def requests(
-    todo: Sequence[tuple[Sample, str, int]], render: Renderer, seed: int
-) -> Iterator[Request]:
-    """(sample, condition, repeat) as requests, each rendered when it is taken."""
-    for sample, condition, repeat in todo:
-        changed = control(sample, condition)
-        draw = digest("eval", seed, sample.id, condition, repeat) % 2**31
-        yield Request(changed, render(changed), condition, repeat, draw)
+def requests(todo: Sequence[Asked], root: Location, seed: int) -> Iterator[Request]:
+    """What is to be asked, each sample rendered when it is taken, under all of its conditions.
+
+    Args:
+        todo: (sample, condition, repeat), with those of a sample in a row.
+        root: the folder of videos.
+        seed: of the sampling.
+    """
+    for _, group in groupby(todo, key=lambda asked: asked[0].id):
+        asked = list(group)
+        shown = {condition: control(sample, condition) for sample, condition, _ in asked}
+        pixels = dict(zip(shown, render_all(list(shown.values()), root), strict=True))
+        for sample, condition, repeat in asked:
+            draw = digest("eval", seed, sample.id, condition, repeat) % 2**31
+            yield Request(shown[condition], pixels[condition], condition, repeat, draw)
+
+
+def _length(sample: Sample) -> tuple[int, int]:
+    """About how long a prompt is: pixels, characters. A control of a sample is as long."""
+    pixels = sum(len(item.frames) * item.height * item.width for item in sample.media)
+    return pixels, len(sample.prompt)
 
 
 def result_of(request: Request, reply: Reply, grade: Grade = score) -> Result:
@@ -116,8 +133,8 @@ def result_of(request: Request, reply: Reply, grade: Grade = score) -> Result:
     )
 
 
-def asked_of(result: Result) -> Asked:
-    """What a result answers."""
+def asked_of(result: Result) -> tuple[str, str, int]:
+    """What a result answers: id of the sample, condition, repeat."""
     return result.sample, result.condition, result.repeat
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -33,10 +33,21 @@ RANDOM_REPEATS = 4
 """Draws of the random policy for each item; `chance` is what they come to with many."""
 
 
+def policy_answers(samples: Sequence[Sample]) -> dict[str, Answers]:
+    """What each policy says to all samples, for `side_by_side` of them or of some entries."""
+    return {
+        name: by_condition(
+            policies.answers(name, samples, RANDOM_REPEATS if name == "random" else 1)
+        )
+        for name in policies.POLICIES
+    }
+
+
 def side_by_side(
     samples: Sequence[Sample],
     before: Answers,
     after: Sequence[Answers],
+    floors: Mapping[str, Answers],
     figure: Figure = FIGURES["tasks"],
 ) -> TaskComparison:
     """Everything that is reported of two models on some items.
@@ -45,9 +56,10 @@ def side_by_side(
         samples: each was answered by all models under the condition "full".
         before: the first model's answers.
         after: the second model's, one for each seed of its training.
+        floors: the policies' answers, see `policy_answers`.
         figure: what is reported of scores, see figures.py.
     """
-    return _Row(samples, before, after, figure).comparison()
+    return _Row(samples, before, after, floors, figure).comparison()
 
 
 class _Row:
@@ -58,13 +70,14 @@ class _Row:
         samples: Sequence[Sample],
         before: Answers,
         after: Sequence[Answers],
+        floors: Mapping[str, Answers],
         figure: Figure,
     ) -> None:
         self.samples, self.before, self.after = samples, before, pooled(after)
         self.each = [before, *after]
         self.ids = [sample.id for sample in samples]
         self.right_from, self.about_order = right_from(samples), about_order(samples)
-        self.what = figure
+        self.policies, self.what = floors, figure
 
     def comparison(self) -> TaskComparison:
         full = [mean_scores(answers, "full", self.ids) for answers in self.each]
@@ -115,12 +128,10 @@ class _Row:
         """Chance and the policies' figures, and the best constant if there is one task."""
         floors = {"chance": self.what.chance(self.samples)}
         constant = None
-        for name in policies.POLICIES:
-            draws = RANDOM_REPEATS if name == "random" else 1
-            results = policies.answers(name, self.samples, draws)
-            floors[name] = self.figure(repeats(by_condition(results), "full", self.ids))
-            if name == "best_constant" and len({sample.entry for sample in self.samples}) == 1:
-                constant = results[0].answer
+        for name, answers in self.policies.items():
+            floors[name] = self.figure(repeats(answers, "full", self.ids))
+        if len({sample.entry for sample in self.samples}) == 1:
+            constant = self.policies["best_constant"]["full"][self.ids[0]][0].answer
         return floors, constant
 
     def conditions(self) -> dict[str, Condition]:
@@ -162,10 +173,20 @@ class _Row:
         need = needs_time(*(self.right(self.after, name) for name in ("full", *controls)))
         return tuple(i for i, needed in zip(self.ids, need, strict=True) if needed)
 
+    def asked_otherwise(self) -> int:
+        """Items of which not all models were sent the same; where it is not known it counts not."""
+        sent = ({r.sent for each in self.each for r in each["full"][i]} - {""} for i in self.ids)
+        return sum(len(hashes) > 1 for hashes in sent)
+
     def warnings(self, videos: int) -> tuple[str, ...]:
         found = [seed_warning(len(self.each) - 1)]
         if videos < MIN_VIDEOS:
             found.append(f"{videos} videos are too few for an interval, which needs {MIN_VIDEOS}")
+        if other := self.asked_otherwise():
+            found.append(
+                f"{other} of {len(self.ids)} items were shown to the models with another prompt, "
+                "other frames or other times; models of one family are to be asked the same"
+            )
         for name in ("full", *CONTROLS):
             for answers in self.each:
                 asked = len(answers.get(name, {}).keys() & set(self.ids))

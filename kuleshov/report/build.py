@@ -20,11 +20,13 @@ from kuleshov.evaluate.compare import TaskComparison
 from kuleshov.files import replace_text
 from kuleshov.progress import Progress
 from kuleshov.report import tables
+from kuleshov.report.audited import audited
 from kuleshov.report.compared import compared, labelled
 from kuleshov.report.curves import curves
 from kuleshov.report.flips import SHEETS, flips
 from kuleshov.report.floors import floors
 from kuleshov.report.forest import forest
+from kuleshov.report.headline import headline
 from kuleshov.report.letters import letters
 from kuleshov.report.needs_time import needs_time
 from kuleshov.report.page import Section, clean, write_page
@@ -91,7 +93,9 @@ def build(
     temperature = environment(evaluated[-1])["temperature"]
     sections: list[Section | None] = [
         results(sets, called, temperature),
+        audited(sets),
         forest(sets, called),
+        headline(sets, called),
         sub_scores(sets, called),
         needs_time(sets, called),
         floors(sets, called),

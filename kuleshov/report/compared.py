@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.compare import TaskComparison, compare, overall, samples_of
+from kuleshov.evaluate.compare import TaskComparison, rows_and_overall, samples_of
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.scores import Answers, by_condition, pooled
 from kuleshov.evaluate.statistics import holm
@@ -107,7 +107,7 @@ def _of(name: str, runs: Sequence[Path]) -> Compared:
     after = others or [first]
     asked = [by_condition(load_results(run)) for run in runs]
     common = set.intersection(*(set(answers.get("full", {})) for answers in asked))
-    rows = compare(first, after)
+    rows, whole = rows_and_overall(first, after)
     return Compared(
         name=name,
         runs=tuple(runs),
@@ -115,7 +115,7 @@ def _of(name: str, runs: Sequence[Path]) -> Compared:
         before=asked[0] if others else None,
         after=pooled(asked[1:]) if others else asked[0],
         rows=rows,
-        overall=next(iter(rows.values())) if len(rows) == 1 else overall(first, after),
+        overall=whole,
     )
 
 

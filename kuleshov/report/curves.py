@@ -81,7 +81,16 @@ def chart(title: str, points: dict[int, float], window: int = 9) -> Chart:
             for step in (steps[0], (steps[0] + last) / 2, last)
         ],
         y_ticks=[
-            (float(place(steps[0], value).split(",")[1]), f"{value:.2g}")
+            (float(place(steps[0], value).split(",")[1]), _tick(value))
             for value in (low, (low + high) / 2, high)
         ],
     )
+
+
+def _tick(value: float) -> str:
+    """A value in the little room beside an axis.
+
+    >>> _tick(0.375), _tick(41.2), _tick(5230.4)
+    ('0.38', '41', '5,230')
+    """
+    return f"{value:.2g}" if abs(value) < 99.5 else f"{value:,.0f}"

@@ -12,6 +12,7 @@ from kuleshov.evaluate.compare import TaskComparison
 from kuleshov.evaluate.figures import FIGURES
 from kuleshov.evaluate.scores import mean_scores
 from kuleshov.evaluate.statistics import MIN_VIDEOS, estimate
+from kuleshov.report.audited import audit_warnings
 from kuleshov.report.compared import Compared, label, labelled
 from kuleshov.report.page import Section, render
 
@@ -111,7 +112,8 @@ def warnings(sets: Sequence[Compared]) -> list[str]:
     if any(one.before is None for one in sets):
         # One model has no training seeds to speak of.
         rows = {}
-    return list(dict.fromkeys(warning for row in rows.values() for warning in row.warnings))
+    said = [*audit_warnings(sets), *(text for row in rows.values() for text in row.warnings)]
+    return list(dict.fromkeys(said))
 
 
 def _interval(one: Compared, task: str | None) -> Interval:

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from kuleshov.evaluate.results import Result, load_results
 from kuleshov.report.page import Section, render
 from kuleshov.run import environment
+
+_FACTS = ("model", "weights", "samples", "backend", "temperature", "max_completion_tokens", "judge")
+
+
+def received(results: Iterable[Result]) -> dict[str, str]:
+    """What a model really got with the whole video: frames, their sizes, tokens."""
+    full = [r for r in results if r.condition == "full" and r.num_frames]
+    if not full:
+        return {}
+    sizes = sorted({(width, height) for r in full for height, width in r.sizes})
+    tokens = [r.num_tokens for r in full if r.num_tokens is not None]
+    found = {"frames": _range(r.num_frames for r in full)}
+    if sizes:
+        few = [f"{width} x {height}" for width, height in dict.fromkeys((sizes[0], sizes[-1]))]
+        found["pixels"] = " to ".join(few)
+    return {**found, "tokens": _range(tokens)} if tokens else found
+
+
+def _range(numbers: Iterable[int]) -> str:
+    ends = sorted(numbers)
+    return f"{ends[0]:,}" if ends[0] == ends[-1] else f"{ends[0]:,} to {ends[-1]:,}"
 
 
 def settings(runs: Sequence[Path]) -> Section:
@@ -24,7 +46,9 @@ def settings(runs: Sequence[Path]) -> Section:
         record = environment(run)
         if "data" in record:
             data.setdefault(record["data"], Path(record["data"]))
-        facts = {key: record[key] for key in ("model", "weights", "samples") if key in record}
+        facts = {key: record[key] for key in _FACTS if record.get(key) not in (None, "")}
+        if (run / "results.jsonl").is_file():
+            facts |= received(load_results(run))
         text = (run / "config.yaml").read_text(encoding="utf-8")
         blocks.append({"name": run.name, "facts": facts, "config": text})
     for folder in data.values():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kuleshov.evaluate.figures import source_of
-from kuleshov.evaluate.metrics import metric_of
+from kuleshov.evaluate.metrics import PUBLISHED, metric_of
 from kuleshov.evaluate.scores import Answers
 from kuleshov.evaluate.statistics import estimate, micro, paired_difference
 from kuleshov.evaluate.statistics.reported import Floats
@@ -57,7 +57,8 @@ def _of(row: str, samples: Sequence[Sample], models: Sequence[Answers]) -> list[
             interval = paired_difference(reported).interval
         else:
             interval = estimate(reported).interval
-        published = name == metric_of(samples[0].task)
+        task = samples[0].task
+        published = task in PUBLISHED and name == metric_of(task)
         means = [float(value) for value in reported.value()]
         found.append(SubScore(row, name, published, means, interval))
     return found

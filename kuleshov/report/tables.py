@@ -9,7 +9,9 @@ import json
 import re
 from collections.abc import Sequence
 
+from kuleshov.report.audited import audit_of
 from kuleshov.report.compared import Compared, regressed
+from kuleshov.report.headline import headlines
 from kuleshov.report.results import Line, columns, lines, warnings
 from kuleshov.run import environment
 from kuleshov.sample import Json
@@ -50,6 +52,7 @@ def _set(one: Compared, names: Sequence[str]) -> Json:
         "name": one.name,
         "samples": runs[-1]["samples"],
         "bench": runs[-1].get("bench"),
+        "audit": audit_of(one),
         "runs": [
             {
                 "folder": run.name,
@@ -60,6 +63,7 @@ def _set(one: Compared, names: Sequence[str]) -> Json:
             }
             for run, record in zip(one.runs, runs, strict=True)
         ],
+        "reported": [row._asdict() for row in headlines([one])],
         "tasks": {},
         "overall": None,
     }

@@ -51,10 +51,10 @@ class Request:
         pairs = enumerate(zip(made, self.expected, strict=False))
         at = next((i for i, (a, b) in pairs if a != b), min(len(made), len(self.expected)))
         raise UsageError(
-            f"vLLM made {len(made)} tokens of a prompt that has {len(self.expected)} in training, "
+            f"vLLM made {len(made)} tokens of a prompt that has {len(self.expected)} here, "
             f"the first other one at {at}: it samples frames, sizes or times of its own. Use a "
             "vLLM whose transformers has the same processor for this model, start it without "
-            "mm_processor_kwargs, or leave use_vllm out"
+            "mm_processor_kwargs, or do without it (leave use_vllm out; eval.backend: transformers)"
         )
 
 

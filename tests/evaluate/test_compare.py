@@ -9,7 +9,8 @@ import pytest
 
 from kuleshov.dataset import write
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.compare import compare, overall
+from kuleshov.evaluate import policies
+from kuleshov.evaluate.compare import compare, overall, rows_and_overall
 from kuleshov.evaluate.comparison import Condition
 from kuleshov.evaluate.results import Result, append_results
 from tests.test_floors import jigsaws
@@ -152,6 +153,33 @@ def test_tasks_are_corrected_together_and_averaged_alike(tmp_path: Path) -> None
     assert (both.n, both.videos, both.constant) == (16, 12, None)
 
 
+def test_rows_and_overall_are_the_same_and_ask_each_policy_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = two_tasks(tmp_path / "data")
+    other = [replace(answered(f"{i}", 0.5), sample=f"o{i}", task="other") for i in range(4)]
+    results = [answered(str(i), 0.0) for i in range(12)] + other
+    runs = [a_run(tmp_path / name, data, "same", results) for name in ("a", "b")]
+    apart = compare(*runs), overall(*runs)
+    asked: list[str] = []
+
+    def answers(name: str, *args: Any) -> list[Result]:
+        asked.append(name)
+        return policy_answers(name, *args)
+
+    policy_answers = policies.answers
+    monkeypatch.setattr(policies, "answers", answers)
+    assert rows_and_overall(*runs) == apart
+    assert sorted(asked) == sorted(policies.POLICIES)
+
+
+def test_the_mean_of_one_task_is_its_row(tmp_path: Path, data: Path) -> None:
+    results = [answered(str(i), i % 2) for i in range(12)]
+    runs = [a_run(tmp_path / name, data, "same", results) for name in ("a", "b")]
+    rows, whole = rows_and_overall(*runs)
+    assert rows == {"jigsaw": whole} and whole == overall(*runs)
+
+
 def test_runs_of_several_training_seeds_count_alike(tmp_path: Path, data: Path) -> None:
     before = a_run(tmp_path / "a", data, "same", [answered(str(i), 0.0) for i in range(12)])
     seeds = [
@@ -178,6 +206,19 @@ def test_warnings_say_what_figures_leave_out(tmp_path: Path, data: Path) -> None
         "1 items were answered by one model only and are left out",
     ]
     assert row.blind is None
+
+
+def test_models_that_were_sent_other_things_are_named(tmp_path: Path, data: Path) -> None:
+    before = [replace(answered(str(i), 0.0), sent="a") for i in range(12)]
+    # One was sent something else; of one it is not known.
+    after = [replace(one, sent={0: "b", 1: ""}.get(i, "a")) for i, one in enumerate(before)]
+    runs = [
+        a_run(tmp_path / name, data, "same", results)
+        for name, results in (("a", before), ("b", after), ("c", before))
+    ]
+    text = "1 of 12 items were shown to the models with another prompt"
+    assert sum(text in warning for warning in compare(*runs[:2])["jigsaw"].warnings) == 1
+    assert not any("another prompt" in w for w in compare(runs[0], runs[2])["jigsaw"].warnings)
 
 
 def test_repeats_are_averaged(tmp_path: Path, data: Path) -> None:

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kuleshov.dataset import load_samples
+from kuleshov import frames, media
+from kuleshov.controls import CONTROLS, control
+from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.results import load_results
-from kuleshov.evaluate.runner import evaluate
+from kuleshov.evaluate.runner import evaluate, requests
+from kuleshov.media import render
 from kuleshov.tasks import score
+from kuleshov.train.encode import Encoder
 from tests.train.conftest import Setup, data, setup
 
 __all__ = ["data", "setup"]
@@ -48,6 +54,60 @@ def test_answers_do_not_depend_on_the_batch(setup: Setup, tmp_path: Path) -> Non
         results = evaluate(str(setup.folder), setup.data, tmp_path / str(size), config)
         texts.append({r.sample: r.completion for r in results})
     assert texts[0] == texts[1]
+
+
+def test_a_samples_video_is_decoded_once_for_all_conditions(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Path] = []
+
+    def counted(path: Path, *args: Any) -> Any:
+        decoded.append(path)
+        return decode(path, *args)
+
+    decode = frames.decode
+    monkeypatch.setattr(media, "decode", counted)
+    config = replace(CONFIG, conditions=("full", *CONTROLS))
+    results = evaluate(str(setup.folder), setup.data, tmp_path, config)
+    samples = load_samples(setup.data, "held_out")
+    assert len(results) == 6 * len(samples) and len(decoded) == len(samples)
+
+
+def test_requests_are_what_each_condition_shows(setup: Setup) -> None:
+    sample, root = load_samples(setup.data, "held_out")[0], videos_root(setup.data)
+    todo = [(sample, name, repeat) for name in ("full", "reversed", "blind") for repeat in (0, 1)]
+    made = list(requests(todo, root, 0))
+    assert [(r.condition, r.repeat) for r in made] == [(name, i) for _, name, i in todo]
+    for request in made:
+        alone = control(sample, request.condition)
+        assert request.sample == alone
+        shown = zip(request.pixels, render(alone, root), strict=True)
+        assert all((given == own).all() for given, own in shown)
+    assert len({request.seed for request in made}) == len(made)
+
+
+def test_the_longest_prompts_come_first(setup: Setup, tmp_path: Path) -> None:
+    results = evaluate(str(setup.folder), setup.data, tmp_path, CONFIG)
+    frames = [r.num_frames * r.sizes[0][0] * r.sizes[0][1] for r in results]
+    assert frames == sorted(frames, reverse=True)
+    assert [r.condition for r in results] == ["full", "blind"] * (len(results) // 2)
+
+
+def test_the_processor_is_asked_once_whether_it_tells_times(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Encoder] = []
+    tells = Encoder.__dict__["tells_times"]
+
+    def counted(encoder: Encoder) -> bool:
+        asked.append(encoder)
+        return bool(tells.func(encoder))
+
+    once = cached_property(counted)
+    once.__set_name__(Encoder, "tells_times")
+    monkeypatch.setattr(Encoder, "tells_times", once)
+    evaluate(str(setup.folder), setup.data, tmp_path, CONFIG)
+    assert len(asked) == 1
 
 
 def test_an_interrupted_run_asks_only_what_is_missing(setup: Setup, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,20 +16,25 @@ from typer.testing import CliRunner
 from benchmarks.answered import answered, knows
 from benchmarks.browser import CHECKS, OF_HOSTILE, hostile
 from benchmarks.chromium import DESKTOP, chromium, find_browser
+from kuleshov.audit.findings import Finding, Findings, Probed
 from kuleshov.cli import app
 from kuleshov.dataset import load_samples
+from kuleshov.evaluate.bench import freeze, verify
 from kuleshov.evaluate.results import Result, load_results
 from kuleshov.evaluate.scores import by_condition
 from kuleshov.report import tables
+from kuleshov.report.audited import audit_of, audit_warnings, audited
 from kuleshov.report.build import build, page_of
 from kuleshov.report.compared import Compared, compared, regressed
 from kuleshov.report.floors import floors
 from kuleshov.report.forest import forest
+from kuleshov.report.headline import headline, headlines
 from kuleshov.report.items import FLAGS, FLIPS, LONGEST, Item, details, items
 from kuleshov.report.letters import letters, shares
 from kuleshov.report.needs_time import needs_time, panels
 from kuleshov.report.page import Section, write_page
 from kuleshov.report.results import columns, lines, results
+from kuleshov.report.settings import received
 from kuleshov.report.sub_scores import sub_scores
 from kuleshov.sample import Sample
 from kuleshov.synthesize import MakeConfig, make
@@ -121,6 +127,14 @@ def test_sub_scores_are_means_over_items_and_no_answer_counts_as_0(
     assert found == ["exact (published metric)", "0.500", "0.750", "+0.250", "too few videos"]
 
 
+def test_a_metric_of_ours_is_not_called_published(one: Compared) -> None:
+    masked = replace(one.of("jigsaw")[0], task="masked", provenance={"entry": "jigsaw"})
+    both = [said(masked, 1.0, scores={"exact": 1.0})], [said(masked, 1.0, scores={"exact": 1.0})]
+    rows = {"jigsaw": one.rows["jigsaw"]}
+    section = sub_scores([replace(with_answers(one, *both), samples=[masked], rows=rows)], NAMES)
+    assert section is not None and ">exact</td>" in section.body
+
+
 def test_letters_are_counted_with_those_that_are_no_answer(one: Compared) -> None:
     samples = one.of("arrow")[:4]
     right = [sample.answer for sample in samples]
@@ -148,6 +162,83 @@ def test_without_controls_there_is_no_panel(one: Compared) -> None:
     assert panel.bars[0][0] == "with the video"
     assert panel.bars[0][1] == [row.before, row.after]
     assert panel.gains == [row.time_gain_before, row.time_gain_after]
+
+
+def frozen(data: Path, folder: Path, findings: Findings) -> list[Path]:
+    """Runs of a set that was frozen with these findings."""
+    shutil.copytree(data, folder / "bench")
+    freeze(folder / "bench", "VIUBench <paper>", findings)
+    made = [answered(folder / name, folder / "bench", knows(0.5), ("full",)) for name in NAMES]
+    for run in made:
+        record = json.loads((run / "environment.json").read_text())
+        record["bench"] = verify(folder / "bench")
+        (run / "environment.json").write_text(json.dumps(record))
+    return made
+
+
+def a_leak() -> Findings:
+    row = Probed("jigsaw", "boundary", "set", 0.91, 0.5, (0.85, 0.97), 12, "leak", True)
+    error = Finding("leak", "jigsaw", "boundary <b>frames</b> tell the order")
+    return Findings([error], [Finding("floor", "anomaly", "always 1-2")], [], [row])
+
+
+def test_the_audit_of_a_frozen_benchmark_stands_beside_its_scores(
+    data: Path, tmp_path: Path
+) -> None:
+    made = frozen(data, tmp_path, a_leak())
+    build(made, tmp_path / "site", sheets=0)
+    text = (tmp_path / "site" / "index.html").read_text()
+    checked(text)
+    said = "the audit of VIUBench &lt;paper&gt; found 1 error, leaks in jigsaw"
+    assert said in text[: text.index("<h2>Audit")]
+    audit = text[text.index("<h2>Audit") : text.index("<h2>Differences")]
+    assert "leak: jigsaw: boundary &lt;b&gt;frames" in audit and "always 1-2" in audit
+    for cell in ("boundary", "0.910", "0.850 to 0.970", "0.500", '<span class="bad">leak</span>'):
+        assert cell in audit
+    (told,) = json.loads((tmp_path / "site" / "report.json").read_text())["sets"]
+    assert told["audit"]["probes"][0]["score"] == 0.91 and told["bench"]["name"] == told["name"]
+
+
+def test_a_set_that_is_not_frozen_or_another_by_now_has_no_audit(
+    data: Path, tmp_path: Path, one: Compared
+) -> None:
+    assert audit_of(one) is None and audited([one]) is None
+    made = frozen(data, tmp_path, a_leak())
+    (now,) = compared(made)
+    assert audit_of(now) is not None
+    path = tmp_path / "bench" / "bench.json"
+    path.write_text(path.read_text().replace('"samples": {', '"samples": {"more": "0",'))
+    assert audit_of(now) is None and audited([now]) is None
+    path.unlink()
+    assert audit_of(now) is None
+
+
+def test_a_frozen_set_has_its_figures_in_published_metrics(data: Path, tmp_path: Path) -> None:
+    (now,) = compared(frozen(data, tmp_path, Findings()))
+    # Of two jigsaw subtypes one is a mean of 1 (2 of 2 exact) and one of 0.5 (1 of 2): 0.75.
+    first, second, third, fourth = (
+        replace(s, provenance={**s.provenance, "entry": "easy" if i < 2 else "hard"})
+        for i, s in enumerate(now.of("jigsaw")[:4])
+    )
+    samples = [first, second, third, fourth]
+    before = [said(s, 0.0) for s in samples]
+    after = [said(s, 0.4, scores={"exact": float(s is not fourth)}) for s in samples]
+    rows = headlines([replace(with_answers(now, before, after), samples=samples)])
+    assert [(r.name, r.metric, r.values, r.items) for r in rows] == [
+        ("overall", "exact, mean of subtypes", [0.0, 0.75], 4)
+    ]
+    assert rows[0].interval is None and rows[0].videos == 4
+
+
+def test_a_set_that_is_no_benchmark_reports_nothing_of_its_own(one: Compared) -> None:
+    assert headline([one], NAMES) is None
+
+
+def test_an_audit_without_findings_says_how_far_it_got(data: Path, tmp_path: Path) -> None:
+    (now,) = compared(frozen(data, tmp_path, Findings()))
+    section = audited([now])
+    assert section is not None and "No probe was run: that takes" in section.body
+    assert "0 errors, 0 warnings" in section.body and audit_warnings([now]) == []
 
 
 # ---- items
@@ -206,6 +297,19 @@ def test_nothing_that_a_model_says_can_end_a_script(one: Compared) -> None:
     (text,) = details(items([with_answers(one, *both)], (HOSTILE, "b")))
     assert "</" not in text
     text.encode()  # lone surrogates could not be written
+
+
+# ---- what was run
+
+
+def test_what_a_model_really_received_is_said() -> None:
+    row = Result("s", "jigsaw", "v", "full", 0, "x", [1], 1.0, 8, 1040, sizes=[[56, 84]])
+    more = replace(row, num_frames=16, num_tokens=None, sizes=[[56, 84], [112, 112]])
+    blind = replace(row, condition="blind", num_frames=99)
+    expected = {"frames": "8 to 16", "pixels": "84 x 56 to 112 x 112", "tokens": "1,040"}
+    assert received([row, more, blind]) == expected
+    # A policy was shown nothing.
+    assert received([replace(row, num_frames=0)]) == {}
 
 
 # ---- tables

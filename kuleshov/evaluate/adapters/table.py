@@ -87,20 +87,28 @@ def table(
             f"{len(open_)} of {len(samples)} questions are not answered under the condition "
             f"{condition}; let the evaluation run to its end with the same command"
         )
-    adapter = ADAPTERS[name]
-    lines = list(adapter.lines(samples))
+    rows = [_row(line, answers) for line in lines_of(name, samples) if line.samples]
+    not_computed = ADAPTERS[name].not_computed
+    missing = [Row("overall", metric, None, why=why) for metric, why in not_computed.items()]
+    return [*rows, *missing]
+
+
+def lines_of(name: str, samples: Sequence[Sample]) -> list[Line]:
+    """What a benchmark reports of some samples.
+
+    Args:
+        name: in `ADAPTERS`.
+        samples: those that were asked.
+    """
+    lines = list(ADAPTERS[name].lines(samples))
     if turned := [s for s in samples if s.provenance["published"].get("rotated")]:
         lines.append(Line("right in all rotations", "share", turned, FIGURES["sets"].report))
-    rows = [_row(line, answers) for line in lines if line.samples]
-    missing = [
-        Row("overall", metric, None, why=why) for metric, why in adapter.not_computed.items()
-    ]
-    return [*rows, *missing]
+    return lines
 
 
 def _row(line: Line, answers: dict[str, list[Result]]) -> Row:
     given = [answers[sample.id] for sample in line.samples]
-    scores = [sum(_score(r, line.score) for r in rs) / len(rs) for rs in given]
+    scores = [sum(score_of(r, line.score) for r in rs) / len(rs) for rs in given]
     found = estimate(line.report(scores, line.samples))
     failed = sum(not r.parsed for rs in given for r in rs) / sum(map(len, given))
     return Row(
@@ -114,8 +122,8 @@ def _row(line: Line, answers: dict[str, list[Result]]) -> Row:
     )
 
 
-def _score(result: Result, name: str) -> float:
-    """A named score is not there where there is no answer, which is wrong."""
+def score_of(result: Result, name: str) -> float:
+    """A named score, or the reward for ""; of no answer, which is wrong, there is no named one."""
     if not name:
         return result.score
     return result.scores[name] if result.parsed else 0.0

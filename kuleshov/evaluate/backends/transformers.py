@@ -7,11 +7,11 @@ from typing import Any, final
 
 import torch
 
-from kuleshov.evaluate.backends.backend import Backend, Reply, Request, batches, digest_of
+from kuleshov.evaluate.backends.backend import Backend, Reply, Request, batches
+from kuleshov.evaluate.backends.encoding import Encoding
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.randomness import digest
-from kuleshov.sample import IMAGE
-from kuleshov.train.encode import Encoded, Encoder, batch, messages, metadata, vision_tokens
+from kuleshov.train.encode import batch, vision_tokens
 from kuleshov.train.guard import guard
 from kuleshov.train.model import load_model
 
@@ -34,6 +34,7 @@ class Transformers(Backend):
         self.model: Any = loaded.eval().to("cuda" if gpu else "cpu")
         guard(self.model)
         self.config = config
+        self.encode = Encoding(self.processor)
 
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
         for asked in batches(requests, self.config.batch_size):
@@ -41,7 +42,7 @@ class Transformers(Backend):
 
     @torch.no_grad()
     def _answers(self, requests: Sequence[Request]) -> list[Reply]:
-        encoded = [self._encode(request) for request in requests]
+        encoded = [self.encode(request) for request in requests]
         tokenizer, config = self.processor.tokenizer, self.config
         padded = batch(encoded, tokenizer.pad_token_id)
         inputs = {key: value.to(self.model.device) for key, value in padded.items()}
@@ -63,26 +64,9 @@ class Transformers(Backend):
         ends = torch.tensor(_ends(self.model.generation_config, tokenizer), device=written.device)
         stopped = torch.isin(written, ends).any(dim=1).tolist()
         return [
-            self._reply(request, prompt, text, "stop" if stop else "length")
+            self.encode.reply(request, prompt, text, "stop" if stop else "length")
             for request, prompt, text, stop in zip(requests, encoded, texts, stopped, strict=True)
         ]
-
-    def _encode(self, request: Request) -> Encoded:
-        return Encoder(self.processor, lambda _: list(request.pixels))(request.sample)
-
-    def _reply(self, request: Request, prompt: Encoded, text: str, finish: str) -> Reply:
-        sample = request.sample
-        frames, sizes = _received(self.processor, request, prompt)
-        told = [messages(sample), [metadata(item) for item in sample.media]]
-        return Reply(
-            text=text,
-            finish=finish,
-            num_frames=frames,
-            num_tokens=len(prompt.input_ids),
-            seconds=request.seconds(),
-            sizes=sizes,
-            sent=digest_of([prompt.input_ids.tolist(), told], request.pixels),
-        )
 
 
 def _ends(settings: Any, tokenizer: Any) -> list[int]:
@@ -90,28 +74,3 @@ def _ends(settings: Any, tokenizer: Any) -> list[int]:
     ends = settings.eos_token_id
     ends = [] if ends is None else ends if isinstance(ends, list) else [ends]
     return [*ends, tokenizer.eos_token_id]
-
-
-def _received(processor: Any, request: Request, prompt: Encoded) -> tuple[int, list[list[int]]]:
-    """(frames, (height, width) of each media item) after the model's processor.
-
-    Read off the patch grids of the Qwen families; as handed over where a family has none.
-    """
-    grids = {
-        placeholder: iter(prompt.videos[key].tolist()) if key in prompt.videos else None
-        for placeholder, key in (("<image>", "image_grid_thw"), ("<video>", "video_grid_thw"))
-    }
-    num_frames, sizes = 0, []
-    for placeholder, pixels in zip(request.sample.placeholders, request.pixels, strict=True):
-        grid = grids[placeholder]
-        if grid is None:
-            frames, height, width = pixels.shape[:3]
-        else:
-            image = placeholder == IMAGE
-            reader = processor.image_processor if image else processor.video_processor
-            steps, rows, columns = next(grid)
-            frames = 1 if image else steps * reader.temporal_patch_size
-            height, width = rows * reader.patch_size, columns * reader.patch_size
-        num_frames += frames
-        sizes.append([height, width])
-    return num_frames, sizes

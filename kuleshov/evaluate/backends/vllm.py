@@ -1,8 +1,8 @@
-"""vLLM offline: the same prompts, batched and cached by vLLM itself.
+"""vLLM offline: the prompts of training and of backend transformers, batched by vLLM itself.
 
-Not run by us: the tests compare what is handed over with the schema of vLLM 0.33's prompts
-(`vllm.inputs.TextPrompt`, `vllm.multimodal.parse`), as its code has it. vLLM has its own processor,
-so sizes are those handed over; a model may resize them.
+What it is asked is what rollouts ask it (`kuleshov.train.vllm_rollout`), and what it makes of a
+prompt has to be, token by token, what the encoder makes of it; so what is written down of an item
+is what the model received. Not run by us: see docs/rollouts.md for what was checked.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, final
 
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.backends.backend import Backend, Reply, Request, batches, digest_of
+from kuleshov.evaluate.backends.backend import Backend, Reply, Request, batches
+from kuleshov.evaluate.backends.encoding import Encoding
 from kuleshov.evaluate.config import EvalConfig
-from kuleshov.sample import IMAGE
-from kuleshov.train.encode import messages, metadata
+from kuleshov.train.encode import Encoded, vision_tokens
+from kuleshov.train.vllm_rollout import Request as Prompt
+from kuleshov.train.vllm_rollout import request as prompt_of
 
 
 @final
@@ -22,7 +24,7 @@ class VLLM(Backend):
     """`LLM.generate` of vLLM.
 
     Args:
-        model: name or path of a Hugging Face Video LLM.
+        model: name or path of a Hugging Face Video LLM, of a Qwen-VL family.
         config: the settings.
 
     Raises:
@@ -37,70 +39,41 @@ class VLLM(Backend):
                 "backend vllm needs vllm, which is not installed; install it in an environment "
                 "with a GPU, or use backend transformers"
             ) from error
-        from transformers import AutoProcessor
+        from transformers import AutoConfig, AutoProcessor
 
         self.config = config
         self.vllm: Any = vllm
-        self.processor = AutoProcessor.from_pretrained(model)
+        self.encode = Encoding(AutoProcessor.from_pretrained(model))
+        # As `suppress_tokens` of transformers; -100 is the lowest bias that vLLM takes.
+        unsaid = vision_tokens(AutoConfig.from_pretrained(model))
+        self.bias = dict.fromkeys(unsaid, -100.0)
         self.model = vllm.LLM(model=model, seed=config.seed)
 
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
         for asked in batches(requests, self.config.batch_size):
-            prompts = [prompt(request, self.processor) for request in asked]
+            given = [self._prompt(request) for request in asked]
             settings = [
                 self.vllm.SamplingParams(
                     temperature=self.config.temperature,
                     max_tokens=self.config.max_completion_tokens,
                     seed=request.seed,
+                    logit_bias=self.bias,
                 )
                 for request in asked
             ]
+            prompts = [prompt.prompt for _, prompt in given]
             outputs = self.model.generate(prompts, settings, use_tqdm=False)
-            for request, given, output in zip(asked, prompts, outputs, strict=True):
-                yield request, _reply(request, given["prompt"], output)
+            for request, (encoded, prompt), output in zip(asked, given, outputs, strict=True):
+                prompt.check(output.prompt_token_ids)
+                (written,) = output.outputs
+                finish = written.finish_reason or ""
+                yield request, self.encode.reply(request, encoded, written.text, finish)
 
-
-def prompt(request: Request, processor: Any) -> dict[str, Any]:
-    """A request as a `TextPrompt` of vLLM.
-
-    Videos come as (frames, metadata) pairs, as vLLM wants them for the families that are told
-    times; the frames are all shown, so it samples none.
-
-    Args:
-        request: the question.
-        processor: of the model's family, for its chat template.
-    """
-    sample = request.sample
-    images, videos = [], []
-    for placeholder, item, pixels in zip(
-        sample.placeholders, sample.media, request.pixels, strict=True
-    ):
-        if placeholder == IMAGE:
-            images.append(pixels[0])
-        else:
-            videos.append((pixels, _metadata(metadata(item), len(pixels))))
-    data = {"image": images, "video": videos}
-    return {
-        "prompt": processor.apply_chat_template(
-            messages(sample), tokenize=False, add_generation_prompt=True
-        ),
-        "multi_modal_data": {kind: items for kind, items in data.items() if items},
-    }
-
-
-def _metadata(told: dict[str, Any], frames: int) -> dict[str, Any]:
-    return {**told, "duration": frames / told["fps"], "do_sample_frames": False}
-
-
-def _reply(request: Request, text: str, output: Any) -> Reply:
-    (completion,) = output.outputs
-    told = [metadata(item) for item in request.sample.media]
-    return Reply(
-        text=completion.text,
-        finish=completion.finish_reason or "",
-        num_frames=sum(len(frames) for frames in request.pixels),
-        num_tokens=len(output.prompt_token_ids),
-        seconds=request.seconds(),
-        sizes=request.sizes(),
-        sent=digest_of([text, told], request.pixels),
-    )
+    def _prompt(self, request: Request) -> tuple[Encoded, Prompt]:
+        encoded = self.encode(request)
+        if encoded.videos and encoded.token_types is None:
+            raise UsageError(
+                "backend vllm is written for the processors of Qwen-VL models, and this one's is "
+                "of another kind; use backend transformers"
+            )
+        return encoded, prompt_of(encoded, self.encode.encoder)

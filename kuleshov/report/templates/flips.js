@@ -171,9 +171,9 @@ async function itemNodes(row) {
   const more = make("details", {}, make("summary", {}, "frames, edits and knobs"));
   more.addEventListener("toggle", () => more.append(...moreNodes(sample, {})), { once: true });
   return [...about, ...sheetNodes(sample, drawn), ...spanNodes(sample), ...stripNodes(sample, drawn),
-    make("div", { className: "text" }, block("prompt", sample.prompt),
+    make("div", { className: "texts" }, block("prompt", sample.prompt),
       block("true answer · chance " + sample.chance.toFixed(3), sample.answer)),
-    make("div", { className: "text" }, ...sample.outputs.map((one) => block(headOf(one), one.text,
+    make("div", { className: "texts" }, ...sample.outputs.map((one) => block(headOf(one), one.text,
       ...(one.more ? [make("p", { className: "small" }, count(one.more)
         + " more characters stand in results.jsonl")] : [])))),
     ...controlNodes(sample), more];

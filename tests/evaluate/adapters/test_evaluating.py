@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,10 @@ from kuleshov.evaluate.adapters.table import table
 from kuleshov.evaluate.bench import freeze, verify
 from kuleshov.evaluate.compare import compare, overall
 from kuleshov.evaluate.config import CallConfig, EvalConfig, JudgeConfig
-from kuleshov.evaluate.policies import evaluate_policy
+from kuleshov.evaluate.policies import POLICIES, evaluate_policy
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate
+from kuleshov.report.build import build
 from kuleshov.report.view import view
 from tests.evaluate.adapters.conftest import CONFIG
 from tests.evaluate.backends.conftest import stub
@@ -55,6 +57,16 @@ def test_two_runs_are_compared_with_their_time_gain(stub: Stub, sets: Sets, tmp_
     assert whole.before == whole.after == pytest.approx(1 / 3)
     assert (whole.difference, whole.videos) == (0.0, 3)
     assert whole.time_gain_after is not None and whole.time_gain_after.value == 0.0
+    build([tmp_path / "A", tmp_path / "B"], tmp_path / "site", sheets=0)
+    (told,) = json.loads((tmp_path / "site" / "report.json").read_text())["sets"]
+    # The page has the benchmark's own figures, which are those that `eval` prints.
+    own = table("video_mme", load_samples(sets("video_mme")), load_results(tmp_path / "B"))
+    known = [row for row in own if row.value is not None]
+    assert [(r["name"], r["metric"], r["values"][1]) for r in told["reported"]] == [
+        (row.name, row.metric, pytest.approx(row.value)) for row in known
+    ]
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert "As the benchmark reports it" in page and len(known) > 3
 
 
 def test_it_is_checked_frozen_and_shown_like_any_set(
@@ -104,3 +116,25 @@ def test_a_judge_that_fails_stops_the_run_and_the_rest_is_kept(
     open_question = {s.id for s in load_samples(out) if s.task == "given_text"}
     kept = load_results(tmp_path / "run")
     assert len(open_question) == 1 and not open_question & {r.sample for r in kept}
+
+
+def test_floors_of_judged_questions_ask_no_judge(
+    stub: Stub, folders: Callable[[str], Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "set"
+    import_benchmark("video_mmmu", folders("video_mmmu"), out, replace(CONFIG, judged=True))
+    judge = JudgeConfig(endpoint=stub.url, model_name="j", calls=CALLS)
+    config = replace(settings(stub), conditions=("full",), judge=judge)
+    for name in ("a", "b"):
+        # The model's answer, and what the judge says of the open one.
+        stub.otherwise = answers(body=completion("yes"))
+        evaluate("m", out, tmp_path / name, config)
+    rows = build([tmp_path / "a", tmp_path / "b"], tmp_path / "site", sheets=0)
+    open_question = next(s for s in load_samples(out) if s.task == "given_text")
+    # The judge says yes to the models' answer; no policy gives one.
+    assert all(r.score == 1.0 for r in load_results(tmp_path / "a") if r.sample == open_question.id)
+    assert max(rows[open_question.entry].floors.values()) < 1
+    for name in POLICIES:
+        found = evaluate_policy(name, out, tmp_path / name, EvalConfig())
+        (own,) = (r for r in found if r.sample == open_question.id)
+        assert (own.completion, own.score) == ("", 0.0)

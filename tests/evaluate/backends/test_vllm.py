@@ -1,106 +1,135 @@
-"""What is handed to vLLM, against the schema of its prompts. vLLM itself is not run."""
+"""What vLLM is asked, with a stand-in that does what its documents say; vLLM itself is not run."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
+import torch
+from transformers import AutoConfig
 
+from kuleshov.controls import control
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.backends.backend import Request
-from kuleshov.evaluate.backends.vllm import VLLM, prompt
+from kuleshov.evaluate.backends.backend import Reply, Request
+from kuleshov.evaluate.backends.encoding import Encoding
+from kuleshov.evaluate.backends.transformers import Transformers
+from kuleshov.evaluate.backends.vllm import VLLM
 from kuleshov.evaluate.config import EvalConfig
-from kuleshov.sample import Frame, MediaItem, Sample
+from kuleshov.train.encode import vision_tokens
+from tests.train.conftest import Setup, data, setup
+from tests.train.test_vllm_rollout import as_vllm_expands
+from tests.train.vllm_samples import MIXED, noise
 
-# As in vLLM 0.33.0:
-#   vllm/inputs/llm.py                      class TextPrompt(_PromptOptions)
-#   vllm/multimodal/parse.py                MultiModalDataParser._parse_video_data: a list of
-#                                           (array of 4 dimensions, metadata)
-#   vllm/model_executor/models/qwen3_vl.py  _get_video_second_idx reads fps, frames_indices,
-#                                           do_sample_frames; the rest goes to transformers'
-#                                           VideoMetadata(**metadata)
-PROMPT = {"prompt", "multi_modal_data", "mm_processor_kwargs", "multi_modal_uuids", "cache_salt"}
-METADATA = {
-    "total_num_frames": int,
-    "fps": float,
-    "duration": float,
-    "frames_indices": list,
-    "do_sample_frames": bool,
-}
+__all__ = ["data", "setup"]
+CONFIG = EvalConfig(backend="vllm", batch_size=2, seed=3, temperature=0.5)
 
 
-class Processor:
-    def apply_chat_template(self, chat: Any, tokenize: bool, add_generation_prompt: bool) -> str:
-        assert not tokenize and add_generation_prompt
-        parts = chat[0]["content"]
-        return "".join(part.get("text", f"<|{part['type']}|>") for part in parts) + "assistant:"
+class LLM:
+    """A `vllm.LLM` that makes tokens of prompts, and answers with the seed.
+
+    Args:
+        processor: what it makes them with.
+        drops: tokens that it loses at the end of each prompt.
+    """
+
+    def __init__(self, processor: Any, drops: int = 0) -> None:
+        self.processor, self.drops = processor, drops
+        self.asked: list[tuple[list[Any], list[Any]]] = []
+
+    def generate(self, prompts: list[Any], settings: list[Any], use_tqdm: bool) -> list[Any]:
+        self.asked.append((prompts, settings))
+        return [self._output(*pair) for pair in zip(prompts, settings, strict=True)]
+
+    def _output(self, prompt: dict[str, Any], setting: Any) -> Any:
+        made = as_vllm_expands(self.processor, prompt)
+        written = SimpleNamespace(text=f"answer {setting.seed}", finish_reason="stop")
+        return SimpleNamespace(prompt_token_ids=made[: len(made) - self.drops], outputs=[written])
 
 
-def request() -> Request:
-    """A video whose clock is uneven, then an image."""
-    media = (
-        MediaItem((Frame("v", 9.0, 0.0), Frame("v", 8.0, 0.5), Frame("v", 8.0, 2.0)), 4, 6),
-        MediaItem((Frame("v", 7.0, 3.0),), 4, 6),
-    )
-    sample = Sample("s", "jigsaw", ("v",), "held_out", media, "<video> <image>?", [1, 2],
-                    "direct", {}, 0, 0.5)  # fmt: skip
-    pixels = np.arange(4 * 4 * 6 * 3, dtype=np.uint8).reshape(4, 4, 6, 3)
-    return Request(sample, [pixels[:3], pixels[3:]], seed=5)
-
-
-def test_a_request_fits_the_schema_of_a_text_prompt() -> None:
-    given = prompt(request(), Processor())
-    assert set(given) <= PROMPT and given["prompt"] == "<|video|> <|image|>?assistant:"
-    data = given["multi_modal_data"]
-    assert set(data) == {"video", "image"}
-    ((frames, metadata),) = data["video"]
-    assert frames.dtype == np.uint8 and frames.shape == (3, 4, 6, 3)
-    assert {key: type(value) for key, value in metadata.items()} == METADATA
-    # Qwen3-VL takes index / fps as the time of a frame.
-    assert [i / metadata["fps"] for i in metadata["frames_indices"]] == [0.0, 0.5, 2.0]
-    assert metadata["do_sample_frames"] is False and metadata["total_num_frames"] == len(frames)
-    (image,) = data["image"]
-    assert image.shape == (4, 6, 3)
-
-
-def test_a_question_without_videos_names_none() -> None:
-    sample = replace(request().sample, media=(), prompt="Why?")
-    assert prompt(Request(sample, []), Processor())["multi_modal_data"] == {}
-
-
-def test_answers_are_read_in_the_order_of_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+def installed(monkeypatch: pytest.MonkeyPatch, setup: Setup, llm: LLM) -> VLLM:
+    """The backend, around a stand-in of vLLM."""
     vllm = ModuleType("vllm")
-    asked: list[tuple[list[Any], list[Any]]] = []
 
-    class LLM:
-        def __init__(self, model: str, seed: int) -> None:
-            assert (model, seed) == ("m", 3)
+    def made(model: str, seed: int) -> LLM:
+        assert (model, seed) == (str(setup.folder), CONFIG.seed)
+        return llm
 
-        def generate(self, prompts: list[Any], settings: list[Any], use_tqdm: bool) -> list[Any]:
-            asked.append((prompts, settings))
-            done = [
-                SimpleNamespace(text=f"answer {s.seed}", finish_reason="stop") for s in settings
-            ]
-            return [SimpleNamespace(prompt_token_ids=[1, 2, 3], outputs=[one]) for one in done]
-
-    vllm.LLM = LLM  # type: ignore[attr-defined]
+    vllm.LLM = made  # type: ignore[attr-defined]
     vllm.SamplingParams = SimpleNamespace  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "vllm", vllm)
-    monkeypatch.setattr("transformers.AutoProcessor.from_pretrained", lambda name: Processor())
-    backend = VLLM("m", EvalConfig(backend="vllm", batch_size=2, seed=3, temperature=0.5))
-    requests = [replace(request(), seed=seed) for seed in (5, 6, 7)]
-    replies = [reply for _, reply in backend.ask(requests)]
+    return VLLM(str(setup.folder), CONFIG)
+
+
+def requests(setup: Setup) -> list[Request]:
+    """A question of each task, one of them under a control, and one with images."""
+    one, *_, other = setup.samples
+    shown = [one, control(other, "reversed")]
+    asked = [Request(s, setup.encoder.render(s), seed=5 + i) for i, s in enumerate(shown)]
+    return [*asked, Request(MIXED, noise(MIXED), seed=7)]
+
+
+def answered(backend: Any, asked: list[Request]) -> list[Reply]:
+    return [reply for _, reply in backend.ask(asked)]
+
+
+def test_vllm_is_asked_what_training_asks_and_answers_in_order(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if setup.tiled:
+        pytest.skip("vLLM is not asked with tiles")
+    llm = LLM(setup.encoder.processor)
+    asked = requests(setup)
+    replies = answered(installed(monkeypatch, setup, llm), asked)
     assert [reply.text for reply in replies] == ["answer 5", "answer 6", "answer 7"]
-    assert [len(prompts) for prompts, _ in asked] == [2, 1]
-    settings = asked[0][1][0]
+    assert [len(prompts) for prompts, _ in llm.asked] == [2, 1]
+    settings = llm.asked[0][1][0]
     assert (settings.temperature, settings.max_tokens) == (0.5, 128)
-    reply = replies[0]
-    assert (reply.num_frames, reply.num_tokens, reply.finish) == (4, 3, "stop")
-    assert reply.seconds == [[0.0, 0.5, 2.0], [3.0]] and reply.sizes == [[4, 6], [4, 6]]
+    unsaid = vision_tokens(AutoConfig.from_pretrained(setup.folder))
+    assert settings.logit_bias == dict.fromkeys(unsaid, -100.0) and len(unsaid) == 4
+    # Images with sizes of their own stay as they are.
+    assert llm.asked[1][0][0]["mm_processor_kwargs"]["size"]["shortest_edge"] == 1
+    for request, reply in zip(asked, replies, strict=True):
+        assert reply.num_tokens == len(Encoding(setup.encoder.processor)(request).input_ids)
+        assert reply.seconds == request.seconds() and reply.sizes == request.sizes()
+        # A video of an odd number of frames is filled up to a pair by the processor.
+        assert reply.num_frames >= sum(len(frames) for frames in request.pixels)
+
+
+def test_what_is_written_down_is_what_transformers_writes_down(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if setup.tiled:
+        pytest.skip("vLLM is not asked with tiles")
+    torch.set_num_threads(1)
+    asked = requests(setup)
+    ours = answered(installed(monkeypatch, setup, LLM(setup.encoder.processor)), asked)
+    config = EvalConfig(batch_size=2, max_completion_tokens=1)
+    theirs = answered(Transformers(str(setup.folder), config), asked)
+
+    def received(reply: Reply) -> tuple[Any, ...]:
+        return reply.num_frames, reply.num_tokens, reply.seconds, reply.sizes, reply.sent
+
+    assert [received(reply) for reply in ours] == [received(reply) for reply in theirs]
+
+
+def test_another_prompt_than_ours_is_an_error_and_no_score(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if setup.tiled:
+        pytest.skip("vLLM is not asked with tiles")
+    backend = installed(monkeypatch, setup, LLM(setup.encoder.processor, drops=1))
+    with pytest.raises(UsageError, match=r"vLLM made \d+ tokens .* eval.backend: transformers"):
+        answered(backend, requests(setup))
+
+
+def test_a_family_of_tiles_is_refused(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not setup.tiled:
+        pytest.skip("has no tiles")
+    backend = installed(monkeypatch, setup, LLM(setup.encoder.processor))
+    with pytest.raises(UsageError, match=r"Qwen-VL.*use backend transformers"):
+        answered(backend, requests(setup)[:1])
 
 
 def test_without_vllm_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
