@@ -130,8 +130,8 @@ ROWS: dict[str, Row] = {
 }
 
 
-# Fewer steps than in `perceiver_compare`, as each row goes the whole way: some 40 minutes for all on
-# two cores. By seed 100, the whole method then answers 0.4 to 0.6 of the questions about the event,
+# Fewer steps than in `perceiver_compare`, as each row goes the whole way: some 40 minutes for all
+# on two cores. With seed 100 the whole method then answers 0.4 to 0.6 of the event questions,
 # and 0.76 after a cold start of 300 steps.
 COLD = replace(COLD_START, steps=150)
 RL = replace(GRPO, steps=24)
