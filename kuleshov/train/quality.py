@@ -26,7 +26,7 @@ from kuleshov.reward import extract
 from kuleshov.sample import Sample
 from kuleshov.tasks import score, task_of
 from kuleshov.tasks.given_texts import GivenCaption, GivenText
-from kuleshov.tasks.labelled import Labelled
+from kuleshov.tasks.labelled import Labelled, plain
 
 ENTAILMENT = "entailment"
 NLI = "FacebookAI/roberta-large-mnli"
@@ -37,8 +37,11 @@ _TOKENS = 512  # of a pair; what is longer is cut
 
 
 def exact(sample: Sample, completion: str) -> float:
-    """1 where the answer is the true one, else 0."""
-    return float(score(sample, completion).answer == sample.answer)
+    """1 where the answer is the true one, else 0; texts are compared as `labelled` does."""
+    answer = score(sample, completion).answer
+    if answer is None or not (wanted := references(sample)):
+        return float(answer == sample.answer)
+    return float(plain(str(answer)) in map(plain, wanted))
 
 
 def references(sample: Sample) -> tuple[str, ...]:

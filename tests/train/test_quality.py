@@ -181,6 +181,8 @@ def test_free_text_is_what_the_tasks_say_it_is() -> None:
     others = set(GIVEN) - {"labelled", "given_text", "given_caption"}
     assert all(references(replace(OPEN, task=name)) == () for name in others)
     assert exact(OPEN, tagged("the light flashes")) == 1.0
+    assert exact(OPEN, tagged(' "The light  flashes." ')) == 1.0  # as the task compares texts
+    assert exact(OPEN, tagged("the light flashes twice")) == exact(OPEN, "no answer") == 0.0
 
 
 def test_comparative_takes_it_as_its_quality(tmp_path: Path) -> None:
