@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,11 +83,17 @@ def _inside(root: Location, path: str) -> Location:
     return root / inner
 
 
-class Renderer:
-    """`render` for one folder of videos, remembering what it rendered last.
+def without_edits(sample: Sample) -> Sample:
+    """The sample with the frames as they are in the video."""
+    return replace(sample, media=tuple(replace(item, edits=()) for item in sample.media))
 
-    Training asks for the same prompt once for each rollout and epoch; it is decoded once while
-    it stays among the last `max_bytes` of pixels.
+
+class Renderer:
+    """`render` for one folder of videos, remembering what it decoded last.
+
+    Training asks for the same prompt once for each rollout and epoch, and for the same frames
+    under other edits: a video beside the same without its key frames, or shuffled. They are
+    decoded once while they stay among the last `max_bytes` of pixels; edits are made each time.
     """
 
     def __init__(self, root: Path | Remote | str, max_bytes: int = 1 << 30) -> None:
@@ -96,12 +103,16 @@ class Renderer:
         self._kept: OrderedDict[str, list[Pixels]] = OrderedDict()
 
     def __call__(self, sample: Sample) -> list[Pixels]:
+        shown = zip(self._decoded(without_edits(sample)), sample.media, strict=True)
+        return [apply(pixels, item.edits) for pixels, item in shown]
+
+    def _decoded(self, bare: Sample) -> list[Pixels]:
         # The media decide the pixels; a control of the same sample has the same id.
-        key = dump_json(sample.to_row()["media"])
+        key = dump_json(bare.to_row()["media"])
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        pixels = render(sample, self.root)
+        pixels = render(bare, self.root)
         self._kept[key] = pixels
         self._bytes += sum(array.nbytes for array in pixels)
         while self._bytes > self.max_bytes and len(self._kept) > 1:

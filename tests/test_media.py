@@ -66,17 +66,42 @@ def test_a_video_that_is_gone_is_named(short_clips: Path, tmp_path: Path) -> Non
         render(a_sample(short_clips), tmp_path)
 
 
-def test_renderer_remembers_and_forgets_by_size(short_clips: Path) -> None:
-    sample = a_sample(short_clips)
-    edited = a_sample(short_clips, ({"edit": "invert"},))
-    generous, tight = Renderer(short_clips), Renderer(short_clips, max_bytes=1)
-    assert generous(sample) is generous(sample)
-    # The same id with other edits is another picture.
-    assert not np.array_equal(generous(sample)[0], generous(edited)[0])
-    kept = tight(sample)
-    tight(edited)
-    assert tight(sample) is not kept
-    assert np.array_equal(tight(sample)[0], kept[0])
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the videos that are decoded from now on."""
+    names: list[str] = []
+
+    def counting(path: Path, seconds: list[float], size: tuple[int, int]) -> Pixels:
+        names.append(path.name)
+        return decode(path, seconds, size)
+
+    monkeypatch.setattr(media, "decode", counting)
+    return names
+
+
+def test_renderer_remembers_what_it_decoded_under_any_edits(
+    short_clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reorder: dict[str, object] = {"edit": "reorder", "order": [3, 3, 0, 1]}
+    edits = ({"edit": "invert"}, reorder)
+    sample, edited = a_sample(short_clips), a_sample(short_clips, edits)
+    expected = [render(one, short_clips) for one in (sample, edited, sample)]
+    names = counted(monkeypatch)
+    renderer = Renderer(short_clips)
+    found = [renderer(one) for one in (sample, edited, sample)]
+    assert len(names) == 3  # both videos, and one of them in another size
+    for one, other in zip(found, expected, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    # The same frames under other edits are another picture.
+    assert not np.array_equal(found[0][0], found[1][0])
+
+
+def test_renderer_forgets_by_size(short_clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = a_sample(short_clips)
+    other = replace(one, media=one.media[1:])
+    names, tight = counted(monkeypatch), Renderer(short_clips, max_bytes=1)
+    for sample in (one, one, other, one):
+        tight(sample)
+    assert len(names) == 3 + 1 + 3
 
 
 def test_samples_that_are_rendered_together_look_as_they_do_alone(short_clips: Path) -> None:

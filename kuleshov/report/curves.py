@@ -90,7 +90,9 @@ def chart(title: str, points: dict[int, float], window: int = 9) -> Chart:
 def _tick(value: float) -> str:
     """A value in the little room beside an axis.
 
-    >>> _tick(0.375), _tick(41.2), _tick(5230.4)
-    ('0.38', '41', '5,230')
+    >>> _tick(0.375), _tick(41.2), _tick(823.4), _tick(13043.2)
+    ('0.38', '41', '823', '13k')
     """
-    return f"{value:.2g}" if abs(value) < 99.5 else f"{value:,.0f}"
+    if abs(value) < 99.5:
+        return f"{value:.2g}"
+    return f"{value:.0f}" if abs(value) < 999.5 else f"{value / 1000:.3g}k"

@@ -11,7 +11,7 @@ from pathlib import Path
 from kuleshov.errors import KuleshovError
 from kuleshov.files import replacing
 from kuleshov.locations import Location
-from kuleshov.media import render_all
+from kuleshov.media import render_all, without_edits
 from kuleshov.progress import Progress
 from kuleshov.report import entries, sheets
 from kuleshov.runners import Failed, Limits, runner
@@ -75,7 +75,7 @@ def _work(samples: Iterable[Sample], missing: Mapping[str, str]) -> Iterator[tup
 def _draw(work: tuple[Sample, str], root: Location, folder: Path) -> Failed | None:
     """Both sheets of a sample, or why there are none."""
     sample, name = work
-    bare = sheets.without_edits(sample)
+    bare = without_edits(sample)
     try:
         shown, plain = render_all([sample, bare], root)
     except KuleshovError as error:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -157,8 +156,3 @@ def drawn(
 @cache
 def _font() -> FreeTypeFont | BitmapFont:
     return ImageFont.load_default(15)
-
-
-def without_edits(sample: Sample) -> Sample:
-    """The sample with the frames as they are in the video."""
-    return replace(sample, media=tuple(replace(item, edits=()) for item in sample.media))

@@ -16,7 +16,7 @@ from benchmarks.view import browser, large_set, opened
 from kuleshov import dataset
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
-from kuleshov.media import render
+from kuleshov.media import render, without_edits
 from kuleshov.pairs import marked
 from kuleshov.report import sheets
 from kuleshov.report.entries import entry
@@ -86,7 +86,7 @@ def files(folder: Path) -> dict[str, int]:
 
 
 def picture(sample: Sample, clips: Path, sheet: sheets.Sheet, edits: bool = True) -> Image.Image:
-    shown = sample if edits else sheets.without_edits(sample)
+    shown = sample if edits else without_edits(sample)
     marks = marked(sample)
     drawn = sheets.drawn(sheet, render(shown, clips), sheets.labels(sample), marks)
     return Image.open(io.BytesIO(drawn))
