@@ -81,8 +81,11 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_renderer_remembers_what_it_decoded_under_any_edits(
     short_clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reorder: dict[str, object] = {"edit": "reorder", "order": [3, 3, 0, 1]}
-    edits = ({"edit": "invert"}, reorder)
+    order: list[object] = [3, 3, 0, 1]
+    edits: tuple[dict[str, object], ...] = (
+        {"edit": "invert"},
+        {"edit": "reorder", "order": order},
+    )
     sample, edited = a_sample(short_clips), a_sample(short_clips, edits)
     expected = [render(one, short_clips) for one in (sample, edited, sample)]
     names = counted(monkeypatch)
