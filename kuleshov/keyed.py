@@ -32,7 +32,6 @@ from kuleshov.pairing import Keywords, Pairing
 from kuleshov.pairs import KEY_FRAMES
 from kuleshov.progress import Progress
 from kuleshov.sample import Sample, Skip
-from kuleshov.tasks.labelled import Labelled
 
 KEYWORDS = "keywords"
 """In the provenance of a sample: what its key frames were found by, if by words."""
@@ -51,7 +50,7 @@ def write_keyed(
     Args:
         out: the set.
         into: the folder to write, not `out`.
-        pairing: finds key frames. It adds frames (`share`) to captions and questions alone.
+        pairing: finds key frames.
         keywords: of a text, for "relevance".
         progress: told of every sample.
 
@@ -91,8 +90,6 @@ def with_key_frames(
     """
     if not sample.media or not pairing.takes(sample):
         return sample, OTHER
-    if sample.task != Labelled.name:
-        pairing = replace(pairing, share=None)
     try:
         found = pairing(sample, root, keywords)
     except BadReply:

@@ -67,7 +67,7 @@ class Pairing:
             BERT for keywords, which are in no common space; here both are of one model).
         embedder: of frames, for "change" and "novelty".
         share: of key frames, down to which frames are added where nothing happens (the paper: 0.05
-            for MM-AU); None to add none. For captions and questions alone.
+            for MM-AU); None to add none. To captions and questions alone: edits count frames.
         fps: of the added frames.
         seed: of random frames.
     """
@@ -111,8 +111,8 @@ class Pairing:
             keywords: finds them, for "relevance".
 
         Raises:
-            UsageError: "relevance" of a sample that no text describes, a model that cannot be
-                used, or `share` of a sample with edits.
+            UsageError: "relevance" of a sample that no text describes, or a model that cannot be
+                used.
         """
         curves: tuple[Curve, ...] = ()
         words: tuple[str, ...] = ()
@@ -136,7 +136,7 @@ class Pairing:
             places = [(i, t) for i, curve in enumerate(curves) for t in self.peaks(curve)]
         if self.random:
             places = self._at_random(sample, places)
-        if self.share is not None:
+        if self.share is not None and sample.task == Labelled.name:
             sample, places = sparse_sample(sample, places, self.share, self.fps)
             curves = ()  # they are of the frames before
         first: First = self.first or ("following" if self.keys == "evidence" else "itself")
