@@ -218,11 +218,7 @@ class Encoder:
 
     def _key(self, sample: Sample) -> int:
         media = dump_json(sample.to_row()["media"])
-        return digest(self._settings, *sample.placeholders, media)
-
-    @cached_property
-    def _settings(self) -> str:
-        return str(self.processor.to_json_string())
+        return digest(str(self.processor.to_json_string()), *sample.placeholders, media)
 
     def answer_ids(self, text: str) -> torch.Tensor:
         """A completion as token ids, with the token that ends the turn."""
