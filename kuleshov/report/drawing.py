@@ -37,7 +37,9 @@ def draw_missing(
         progress: told of every sheet.
     """
     there = drawn(folder)
-    missing = {id: sheet for id, sheet in wanted.items() if sheet not in there}
+    # Samples that show the same share a sheet. Two processes must not write it at once.
+    first = {sheet: id for id, sheet in reversed(list(wanted.items())) if sheet not in there}
+    missing = {id: sheet for sheet, id in first.items()}
     failed: dict[str, str] = {}
     if not missing:
         return failed

@@ -220,8 +220,8 @@ def test_a_chart_puts_points_where_they_belong() -> None:
 
 
 def test_large_values_fit_beside_the_axis() -> None:
-    drawn = chart("tokens per second", {1: 3012.0, 2: 5230.4})
-    assert [label for _, label in drawn.y_ticks] == ["0", "2,615", "5,230"]
+    drawn = chart("tokens per second", {1: 3012.0, 2: 13_043.2})
+    assert [label for _, label in drawn.y_ticks] == ["0", "6.52k", "13k"]
 
 
 def test_a_single_point_is_a_chart_too() -> None:

@@ -202,6 +202,17 @@ def test_the_first_samples_of_each_task_by_id_have_sheets(
     assert set(states(tmp_path).values()) == {"drawn", ""}
 
 
+def test_samples_that_show_the_same_have_one_sheet_that_is_drawn_once(
+    samples: list[Sample], clips: Path, tmp_path: Path
+) -> None:
+    twins = [replace(samples[0], id=f"twin-{i}") for i in range(3)]
+    told: list[tuple[str, int, int]] = []
+    data = a_set(tmp_path / "set", clips, twins)
+    view(data, tmp_path / "page", workers=0, progress=lambda *now: told.append(now))
+    assert max(now for now in told if now[0] == "drawing sheets") == ("drawing sheets", 1, 1)
+    assert set(states(tmp_path / "page").values()) == {"drawn"}
+
+
 def test_the_page_tells_all_of_a_sample(made: Path, samples: list[Sample], tmp_path: Path) -> None:
     view(made, tmp_path, count=0)
     data, details = the_data(tmp_path), the_details(tmp_path)
