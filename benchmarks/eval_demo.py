@@ -34,7 +34,8 @@ from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.policies import POLICIES, evaluate_policy
 from kuleshov.evaluate.runner import evaluate
 from kuleshov.report.build import build
-from kuleshov.report.compared import regressed
+from kuleshov.report.compared import labelled
+from kuleshov.report.results import regressed
 from kuleshov.synthesize import MakeConfig, make
 from kuleshov.train import tiny
 from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
@@ -140,7 +141,7 @@ def demo(
         for policy in POLICIES:
             evaluate_policy(policy, out / name, out / f"{name}-{policy}", ASKED)
     page = out / "report" / "index.html"
-    rows = build(
+    sets = build(
         [*runs, out / "train"],
         page.parent,
         lead="A tiny model with random weights after a short cold start (base) and after some "
@@ -149,10 +150,10 @@ def demo(
         progress=progress,
     )
     kept = ("before", "after", "difference", "interval", "p", "p_holm", "floors", "time_gain", "n")
-    figures = {name: row.to_json() for name, row in rows.items()}
+    figures = {name: row.to_json() for name, row in labelled(sets).items()}
     return {
         "tasks": {name: {key: row[key] for key in kept} for name, row in figures.items()},
-        "regressed": regressed(rows),
+        "regressed": [line.name for line in regressed(sets)],
         "page": str(page.resolve()),
     }
 

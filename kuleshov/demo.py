@@ -74,6 +74,7 @@ def demo(
     """
     from kuleshov.evaluate.runner import evaluate
     from kuleshov.report.build import build
+    from kuleshov.report.compared import labelled
     from kuleshov.train import tiny
     from kuleshov.train.pipeline import train
 
@@ -129,7 +130,7 @@ def demo(
     evaluate(str(cold), data, out / "before", seeing, progress)
     evaluate(str(trained), data, out / "after", eval_config, progress)
     page = out / "report.html"
-    comparisons = build(
+    sets = build(
         [out / "before", out / "train", out / "after"],
         page,
         names=("cold start", "GRPO"),
@@ -137,7 +138,7 @@ def demo(
         f"clips. It shows that the machinery learns, not how well a real model does. Seen: {seen}. "
         f"The model: {config.family}, weights drawn with seed {config.model_seed}.",
     )
-    found = {task: comparison.to_json() for task, comparison in comparisons.items()}
+    found = {task: comparison.to_json() for task, comparison in labelled(sets).items()}
     replace_text(out / "result.json", json.dumps({"tasks": found}, indent=2) + "\n")
     return page
 

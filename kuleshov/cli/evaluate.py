@@ -61,7 +61,16 @@ def evaluate(
         failed = sum(not r.parsed for r in here) / len(here)
         table.add_row(*key, str(len(here)), f"{mean:.3f}", f"{failed:.1%}")
     out.print(table)
+    _trained_on(output)
     _benchmark(data, results)
+
+
+def _trained_on(run: Path) -> None:
+    """Said, as a score on videos that a model was trained on may be memory."""
+    from kuleshov.run import environment
+
+    if known := environment(run).get("videos_trained_on"):
+        err.print(f"{len(known)} of the videos were trained on: the score may be memory")
 
 
 def _benchmark(data: Path, results: list[Any]) -> None:

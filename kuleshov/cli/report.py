@@ -29,7 +29,7 @@ def report(
         str, typer.Option(help="Contact sheets: N items of each task, or all.")
     ] = "20",
     fail_on_regress: Annotated[
-        bool, typer.Option(help="Exit with 1 if a task has become worse, its interval below 0.")
+        bool, typer.Option(help="Exit with 1 if a task, or the mean of a set, has become worse.")
     ] = False,
 ) -> None:
     """Write a page on one evaluated model, or on two with the training between them.
@@ -37,26 +37,26 @@ def report(
     Example: kuleshov report runs/base-eval runs/first runs/first-eval -o report.html
     """
     from kuleshov.report.build import build, page_of
-    from kuleshov.report.compared import regressed
+    from kuleshov.report.results import lines, regressed
 
     with live(err) as shown:
-        rows = build(
+        sets = build(
             runs, output, sheets=sheet_count(sheets), workers=None, progress=shown.progress
         )
     out.print(str(page_of(output)), soft_wrap=True)
     if fail_on_regress:
-        for name, row in rows.items():
-            if row.interval is None:
+        for line in lines(sets):
+            if line.interval is None:
                 err.print(
-                    f"{name}: not known whether it has become worse: {row.videos} videos are too "
-                    "few for an interval",
+                    f"{line.name}: not known whether it has become worse: {line.row.videos} "
+                    "videos are too few for an interval",
                     markup=False,
                     soft_wrap=True,
                 )
-        for name in (worse := regressed(rows)):
-            row = rows[name]
+        for line in (worse := regressed(sets)):
             err.print(
-                f"{name} has become worse: {row.difference:+.3f}, 95 % interval {row.interval}",
+                f"{line.name} has become worse: {line.row.difference:+.3f}, 95 % interval "
+                f"{line.interval_text()}",
                 markup=False,
                 soft_wrap=True,
             )

@@ -27,6 +27,7 @@ from kuleshov.randomness import digest
 from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.sample import Reward, Sample, dump_json
 from kuleshov.tasks import score
+from kuleshov.trained_on import trained_on, videos_of
 
 Grade = Callable[[Sample, str], Reward]
 Asked = tuple[Sample, str, int]
@@ -152,6 +153,8 @@ def _record(
         "max_completion_tokens": config.max_completion_tokens,
         "backend": config.backend,
     }
+    if known := trained_on(model) & videos_of(samples):
+        record["videos_trained_on"] = sorted(known)
     if config.judge is not None:
         record["judge"] = f"{config.judge.model_name} at {config.judge.endpoint}"
     if config.endpoint is not None:

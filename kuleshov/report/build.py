@@ -16,12 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.compare import TaskComparison
 from kuleshov.files import replace_text
 from kuleshov.progress import Progress
 from kuleshov.report import tables
 from kuleshov.report.audited import audited
-from kuleshov.report.compared import compared, labelled
+from kuleshov.report.compared import Compared, compared
 from kuleshov.report.curves import curves
 from kuleshov.report.flips import SHEETS, flips
 from kuleshov.report.floors import floors
@@ -51,7 +50,7 @@ def build(
     sheets: int | None = SHEETS,
     workers: int | None = 0,
     progress: Progress = lambda *_: None,
-) -> dict[str, TaskComparison]:
+) -> list[Compared]:
     """Write the page of one model, or of two with the training between them.
 
     Args:
@@ -66,7 +65,7 @@ def build(
         progress: told of every sheet.
 
     Returns:
-        The figures of the table, by its rows.
+        The sets; `labelled` (compared.py) has their tasks, `lines` (results.py) their means too.
 
     Raises:
         UsageError: no evaluation run, runs that cannot be compared, or a folder that holds
@@ -109,4 +108,4 @@ def build(
     replace_text(page.parent / f"{name}.tex", clean(tables.latex(sets, called)))
     shown = [section for section in sections if section is not None]
     write_page(page, "kuleshov report", shown, lead)
-    return labelled(sets)
+    return sets

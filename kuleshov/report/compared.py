@@ -97,11 +97,6 @@ def label(sets: Sequence[Compared], one: Compared, task: str) -> str:
     return task if len(sets) == 1 else f"{one.name}: {task}"
 
 
-def regressed(rows: Rows) -> list[str]:
-    """Rows whose whole interval lies below 0; one without an interval is never among them."""
-    return [name for name, row in rows.items() if row.interval is not None and row.interval[1] < 0]
-
-
 def _of(name: str, runs: Sequence[Path]) -> Compared:
     first, *others = runs
     after = others or [first]

@@ -15,6 +15,8 @@ from kuleshov.evaluate.statistics import MIN_VIDEOS, estimate
 from kuleshov.report.audited import audit_warnings
 from kuleshov.report.compared import Compared, label, labelled
 from kuleshov.report.page import Section, render
+from kuleshov.run import environment
+from kuleshov.trained_on import videos_of
 
 TOO_FEW = "too few videos"
 OVERALL = "mean of tasks"
@@ -84,6 +86,11 @@ def lines(sets: Sequence[Compared]) -> list[Line]:
     return found
 
 
+def regressed(sets: Sequence[Compared]) -> list[Line]:
+    """Lines whose whole interval lies below 0; one without an interval is never among them."""
+    return [line for line in lines(sets) if line.verdict == "bad"]
+
+
 def results(sets: Sequence[Compared], names: Sequence[str], temperature: float) -> Section:
     """The table of all tasks.
 
@@ -112,8 +119,26 @@ def warnings(sets: Sequence[Compared]) -> list[str]:
     if any(one.before is None for one in sets):
         # One model has no training seeds to speak of.
         rows = {}
-    said = [*audit_warnings(sets), *(text for row in rows.values() for text in row.warnings)]
+    said = [
+        *audit_warnings(sets),
+        *seen_warnings(sets),
+        *(text for row in rows.values() for text in row.warnings),
+    ]
     return list(dict.fromkeys(said))
+
+
+def seen_warnings(sets: Sequence[Compared]) -> list[str]:
+    """One for each set of which a model was trained on some videos."""
+    found = []
+    for one in sets:
+        videos = videos_of(one.samples)
+        known = (environment(run).get("videos_trained_on", ()) for run in one.runs)
+        if seen := videos & frozenset().union(*known):
+            found.append(
+                f"{len(seen)} of the {len(videos)} videos of {one.name} were trained on: a gain "
+                "may be memory"
+            )
+    return found
 
 
 def _interval(one: Compared, task: str | None) -> Interval:

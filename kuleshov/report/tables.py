@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 
 from kuleshov.report.audited import audit_of
-from kuleshov.report.compared import Compared, regressed
+from kuleshov.report.compared import Compared
 from kuleshov.report.headline import headlines
-from kuleshov.report.results import Line, columns, lines, warnings
+from kuleshov.report.results import Line, columns, lines, regressed, warnings
 from kuleshov.run import environment
 from kuleshov.sample import Json
 
@@ -39,7 +39,7 @@ def as_json(sets: Sequence[Compared], names: Sequence[str]) -> str:
             "format": FORMAT,
             "names": list(names),
             "sets": [_set(one, names) for one in sets],
-            "regressed": regressed({f"{o.name}: {t}": r for o in sets for t, r in o.rows.items()}),
+            "regressed": [line.name for line in regressed(sets)],
             "warnings": warnings(sets),
         },
         indent=1,

@@ -10,7 +10,8 @@
       dpo/model/         the model that learned from pairs, if there were any
       dpo/no_pair.json   ids of the samples that gave none; sft/no_pair.json likewise, with
                          contrastive losses
-      model/             the trained model, by the last phase, with its card
+      model/             the trained model, by the last phase, with its card and the ids of the
+                         videos that it was trained on (trained_on.py)
       PHASE/adapter/     with train.lora the adapters of a phase, which its model holds merged
 
 A phase whose model folder exists is done and is not run again; an interrupted one goes on from
@@ -36,6 +37,7 @@ from kuleshov.train.config import TrainConfig
 from kuleshov.train.job import Job
 from kuleshov.train.phases import PHASES
 from kuleshov.train.reporters import check_installed
+from kuleshov.trained_on import write_trained_on
 
 
 def train(
@@ -90,6 +92,7 @@ def train(
                 Job(name, model, samples, renderer, run, target, config, progress, figures)
             )
         if PartialState().is_main_process:
+            write_trained_on(target, samples, model)
             write_card(run, target, phases[: phases.index(name) + 1])
         model = str(target)
     return trained

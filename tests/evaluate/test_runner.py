@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +16,10 @@ from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate, requests
 from kuleshov.media import render
+from kuleshov.run import environment
 from kuleshov.tasks import score
 from kuleshov.train.encode import Encoder
+from kuleshov.trained_on import write_trained_on
 from tests.train.conftest import Setup, data, setup
 
 __all__ = ["data", "setup"]
@@ -156,3 +159,17 @@ def test_a_split_without_samples_is_refused(setup: Setup, tmp_path: Path) -> Non
     make(videos, tmp_path / "data", MakeConfig(workers=0, tasks=TASKS, held_out=0.0))
     with pytest.raises(UsageError, match="no samples in its held_out split"):
         evaluate(str(setup.folder), tmp_path / "data", tmp_path / "run", CONFIG)
+
+
+def test_videos_that_the_model_was_trained_on_are_written_down(
+    setup: Setup, tmp_path: Path
+) -> None:
+    shutil.copytree(setup.folder, tmp_path / "model")
+    held_out = load_samples(setup.data, "held_out")
+    known = {sample.video_ids[0] for sample in held_out[:2]}
+    write_trained_on(tmp_path / "model", held_out[:2], base="")
+    config = replace(CONFIG, conditions=("full",))
+    for model, found in ((tmp_path / "model", sorted(known)), (setup.folder, None)):
+        run = tmp_path / f"of-{model.name}"
+        evaluate(str(model), setup.data, run, config)
+        assert environment(run).get("videos_trained_on") == found

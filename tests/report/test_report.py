@@ -14,6 +14,7 @@ from benchmarks.answered import Says, answered, knows
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
 from kuleshov.report.build import build
+from kuleshov.report.compared import labelled
 from kuleshov.report.curves import chart, curves
 from kuleshov.report.gallery import Pick, gallery, thumbnail
 from kuleshov.sample import Sample
@@ -154,9 +155,11 @@ def test_one_run_alone_is_shown_without_a_comparison(data: Path, tmp_path: Path)
 
 def test_more_runs_are_training_seeds_of_one_model(data: Path, tmp_path: Path) -> None:
     base, *seeds = (answered(tmp_path / str(i), data, knows(0.3 * i, i)) for i in range(3))
-    rows = build([base, *seeds], tmp_path / "site", sheets=0)
+    rows = labelled(build([base, *seeds], tmp_path / "site", sheets=0))
     assert {row.seeds for row in rows.values()} == {2}
-    alone = [build([base, s], tmp_path / f"{s.name}.html", sheets=0)["jigsaw"] for s in seeds]
+    alone = [
+        labelled(build([base, s], tmp_path / f"{s.name}.html", sheets=0))["jigsaw"] for s in seeds
+    ]
     assert rows["jigsaw"].after == pytest.approx(sum(row.after for row in alone) / 2)
     text = (tmp_path / "site" / "index.html").read_text()
     assert "the mean of 2 runs, taken as training seeds" in text
@@ -173,7 +176,7 @@ def test_several_sample_sets_share_a_page_and_a_correction(
         for where in (data, other)
         for name, right in (("base", False), ("trained", True))
     ]
-    rows = build(runs, tmp_path / "site", sheets=0)
+    rows = labelled(build(runs, tmp_path / "site", sheets=0))
     assert list(rows) == ["data: anomaly", "data: jigsaw", "other: arrow"]
     # Three rows of the same p: Holm's first factor for all of them.
     assert {round(row.p_holm / row.p, 6) for row in rows.values()} == {3.0}

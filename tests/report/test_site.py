@@ -25,7 +25,7 @@ from kuleshov.evaluate.scores import by_condition
 from kuleshov.report import tables
 from kuleshov.report.audited import audit_of, audit_warnings, audited
 from kuleshov.report.build import build, page_of
-from kuleshov.report.compared import Compared, compared, regressed
+from kuleshov.report.compared import Compared, compared
 from kuleshov.report.floors import floors
 from kuleshov.report.forest import forest
 from kuleshov.report.headline import headline, headlines
@@ -33,7 +33,7 @@ from kuleshov.report.items import FLAGS, FLIPS, LONGEST, Item, details, items
 from kuleshov.report.letters import letters, shares
 from kuleshov.report.needs_time import needs_time, panels
 from kuleshov.report.page import Section, write_page
-from kuleshov.report.results import columns, lines, results
+from kuleshov.report.results import columns, lines, regressed, results
 from kuleshov.report.settings import received
 from kuleshov.report.sub_scores import sub_scores
 from kuleshov.sample import Sample
@@ -241,6 +241,22 @@ def test_an_audit_without_findings_says_how_far_it_got(data: Path, tmp_path: Pat
     assert "0 errors, 0 warnings" in section.body and audit_warnings([now]) == []
 
 
+# ---- videos that were trained on
+
+
+def test_a_score_that_may_be_memory_is_warned_of(data: Path, tmp_path: Path) -> None:
+    made = [answered(tmp_path / name, data, knows(0.5), ("full",)) for name in NAMES]
+    asked = sorted({v for sample in compared(made)[0].samples for v in sample.video_ids})
+    # Two of these videos by one model, one of them by the other too, and one that is not asked.
+    for run, seen in zip(made, (asked[:1], [*asked[:2], "f" * 32]), strict=True):
+        record = json.loads((run / "environment.json").read_text())
+        (run / "environment.json").write_text(json.dumps({**record, "videos_trained_on": seen}))
+    build(made, tmp_path / "site", sheets=0)
+    said = f"2 of the {len(asked)} videos of {data.name} were trained on: a gain may be memory"
+    assert said in (tmp_path / "site" / "index.html").read_text()
+    assert said in json.loads((tmp_path / "site" / "report.json").read_text())["warnings"]
+
+
 # ---- items
 
 
@@ -379,7 +395,12 @@ def test_a_task_has_regressed_if_its_whole_interval_lies_below_0(one: Compared) 
     row = one.rows["jigsaw"]
     ends = {"worse": (-0.3, -0.1), "none": None, "touches": (-0.3, 0.0), "better": (0.1, 0.2)}
     rows = {name: replace(row, interval=interval) for name, interval in ends.items()}
-    assert regressed(rows) == ["worse"]
+    mean = replace(one.overall, interval=(-0.2, -0.1))
+    steady = replace(one.overall, interval=(-0.2, 0.1))
+    assert [line.name for line in regressed([replace(one, rows=rows, overall=steady)])] == ["worse"]
+    # What no task shows surely, their mean may.
+    found = regressed([replace(one, rows={**rows, "worse": row}, overall=mean)])
+    assert [line.name for line in found] == ["mean of tasks"]
 
 
 def test_the_command_fails_on_a_regression_if_asked(
@@ -393,7 +414,9 @@ def test_the_command_fails_on_a_regression_if_asked(
     perfect = answered(tmp_path / "perfect", data, right, ("full",))
     silent = answered(tmp_path / "silent", data, lambda sample, condition: "", ("full",))
     code, output = ran(perfect, silent, "--fail-on-regress")
-    assert code == 1 and all(f"{task} has become worse" in output for task in ("anomaly", "arrow"))
+    assert code == 1 and all(
+        f"{name} has become worse" in output for name in ("anomaly", "arrow", "mean of tasks")
+    )
     assert ran(perfect, silent)[0] == 0
     assert ran(silent, perfect, "--fail-on-regress")[0] == 0
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
+from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
 from kuleshov.train import job, phases, pipeline
 from kuleshov.train import sft as sft_module
@@ -18,6 +19,7 @@ from kuleshov.train.config import DPOSettings, GRPOSettings, SFTSettings, TrainC
 from kuleshov.train.model import load_model
 from kuleshov.train.pipeline import train
 from kuleshov.train.sft import VideoCollator
+from kuleshov.trained_on import trained_on
 from tests.train.conftest import Setup
 
 CONFIG = TrainConfig(
@@ -45,6 +47,8 @@ def test_a_run_folder_holds_what_was_run_and_both_models(setup: Setup, tmp_path:
     environment = json.loads((run / "environment.json").read_text())
     assert environment["model"] == str(setup.folder) and len(environment["weights"]) == 32
     assert environment["versions"]["trl"] != "missing"
+    seen = {video for s in load_samples(setup.data, "train") for video in s.video_ids}
+    assert trained_on(str(trained)) == trained_on(str(run / "sft" / "model")) == seen
 
 
 def test_a_finished_phase_is_not_run_again(setup: Setup, tmp_path: Path) -> None:

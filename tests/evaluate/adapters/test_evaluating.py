@@ -21,6 +21,7 @@ from kuleshov.evaluate.policies import POLICIES, evaluate_policy
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate
 from kuleshov.report.build import build
+from kuleshov.report.compared import labelled
 from kuleshov.report.view import view
 from tests.evaluate.adapters.conftest import CONFIG
 from tests.evaluate.backends.conftest import stub
@@ -129,7 +130,7 @@ def test_floors_of_judged_questions_ask_no_judge(
         # The model's answer, and what the judge says of the open one.
         stub.otherwise = answers(body=completion("yes"))
         evaluate("m", out, tmp_path / name, config)
-    rows = build([tmp_path / "a", tmp_path / "b"], tmp_path / "site", sheets=0)
+    rows = labelled(build([tmp_path / "a", tmp_path / "b"], tmp_path / "site", sheets=0))
     open_question = next(s for s in load_samples(out) if s.task == "given_text")
     # The judge says yes to the models' answer; no policy gives one.
     assert all(r.score == 1.0 for r in load_results(tmp_path / "a") if r.sample == open_question.id)
