@@ -1,4 +1,4 @@
-"""A language model behind an address, asked one thing at a time: keywords, or what a clip shows.
+"""A language model behind an address: keywords, or what a clip shows.
 
 Any endpoint that speaks OpenAI's chat completions; it is called as an evaluated model is
 (evaluate/backends/calls.py), with the same patience and the key from the same variable. Replies may
@@ -8,9 +8,13 @@ be kept in a file, so that work which a kill or a failure stopped asks for none 
 from __future__ import annotations
 
 import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self, final
+from threading import Lock
+from typing import Any, Self, TypeVar, final
 
 from kuleshov.evaluate.backends.calls import Calls
 from kuleshov.evaluate.backends.openai import data_url
@@ -18,6 +22,11 @@ from kuleshov.evaluate.config import CallConfig
 from kuleshov.files import append_lines
 from kuleshov.randomness import digest
 from kuleshov.sample import Pixels, dump_json
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+_AHEAD = 4
+"""Items that are taken for each call that may be under way, so that a slow one holds up few."""
 
 
 @final
@@ -42,6 +51,7 @@ class Endpoint(AbstractContextManager["Endpoint"]):
         told = "Nothing is written" if kept is None else f"The replies so far are kept in {kept}"
         self._calls = Calls(whole, calls or CallConfig(), told)
         self._kept, self._replies = kept, {} if kept is None else _read(kept)
+        self._lock = Lock()
 
     def __enter__(self) -> Self:
         self._calls.__enter__()
@@ -71,6 +81,33 @@ class Endpoint(AbstractContextManager["Endpoint"]):
         shown = [{"type": "image_url", "image_url": {"url": data_url(f, "png")}} for f in frames]
         return self._reply([*shown, {"type": "text", "text": prompt}])
 
+    def each(self, work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
+        """What `work` gives of each item, in their order: `map`, with several calls at a time.
+
+        Args:
+            work: asks this endpoint; it is called in threads, `calls.concurrency` of them.
+            items: are taken some ahead.
+
+        Raises:
+            Exception: what `work` raises, first in the order of the items. Nothing further is
+                begun, and what is under way is waited for without further tries.
+        """
+        count = self._calls.config.concurrency
+        under_way: deque[Future[Found]] = deque()
+        with ThreadPoolExecutor(count) as pool:
+            try:
+                for item in items:
+                    under_way.append(pool.submit(work, item))
+                    if len(under_way) == _AHEAD * count:
+                        yield under_way.popleft().result()
+                while under_way:
+                    yield under_way.popleft().result()
+            except BaseException:
+                self._calls.give_up()
+                for future in under_way:
+                    future.cancel()
+                raise
+
     def _reply(self, content: Any) -> str:
         messages = [{"role": "user", "content": content}]
         body = {"model": self.model, "messages": messages, "temperature": 0}
@@ -78,9 +115,10 @@ class Endpoint(AbstractContextManager["Endpoint"]):
             return self._calls.post(body).text
         asked = f"{digest(dump_json(body)):032x}"
         if asked not in self._replies:
-            self._replies[asked] = self._calls.post(body).text
-            line = dump_json({"asked": asked, "reply": self._replies[asked]})
-            append_lines(self._kept, f"{line}\n")
+            reply = self._calls.post(body).text
+            with self._lock:
+                self._replies[asked] = reply
+                append_lines(self._kept, f"{dump_json({'asked': asked, 'reply': reply})}\n")
         return self._replies[asked]
 
 

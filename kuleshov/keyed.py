@@ -25,13 +25,15 @@ from kuleshov.dataset import (
     videos_root,
     write,
 )
+from kuleshov.endpoint import Endpoint
 from kuleshov.errors import UsageError
-from kuleshov.keywords import BadReply, extracted
+from kuleshov.keywords import BadReply, extracted, prompt_of
 from kuleshov.locations import Location
 from kuleshov.pairing import Keywords, Pairing
 from kuleshov.pairs import KEY_FRAMES
 from kuleshov.progress import Progress
 from kuleshov.sample import Sample, Skip
+from kuleshov.tasks.labelled import text_of
 
 KEYWORDS = "keywords"
 """In the provenance of a sample: what its key frames were found by, if by words."""
@@ -79,6 +81,26 @@ def write_keyed(
 
     write(into, results(), config, {"key_frames": counts})
     return counts
+
+
+def ask_ahead(
+    out: Path, pairing: Pairing, endpoint: Endpoint, progress: Progress = lambda *_: None
+) -> None:
+    """Ask for the keywords of all samples of a set, several at a time.
+
+    `write_keyed`, which goes through samples one by one, then has them at once if the endpoint
+    keeps its replies.
+
+    Args:
+        out: the set.
+        pairing: finds key frames, by words.
+        endpoint: is asked.
+        progress: told of every text.
+    """
+    samples = (sample for sample in iterate_samples(out) if sample.media and pairing.takes(sample))
+    prompts = list(dict.fromkeys(prompt_of(text_of(sample)) for sample in samples))
+    for done, _ in enumerate(endpoint.each(endpoint.ask, prompts), 1):
+        progress("asking for keywords", done, len(prompts))
 
 
 def with_key_frames(

@@ -71,7 +71,12 @@ def asked(text: str, ask: Ask, most: int = MOST) -> list[str]:
     Raises:
         BadReply: the reply is not what was asked for.
     """
-    return parsed(ask(PROMPT.format(most=most, words=WORDS, text=text)), most)
+    return parsed(ask(prompt_of(text, most)), most)
+
+
+def prompt_of(text: str, most: int = MOST) -> str:
+    """What a language model is asked of a text."""
+    return PROMPT.format(most=most, words=WORDS, text=text)
 
 
 def parsed(reply: str, most: int = MOST) -> list[str]:

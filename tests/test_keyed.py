@@ -22,7 +22,7 @@ from kuleshov.peaks import Peaks
 from kuleshov.sample import Sample
 from kuleshov.synthesize import MakeConfig, make
 from kuleshov.train.preference import degraded
-from tests.evaluate.backends.stub import answers, completion, endpoint
+from tests.evaluate.backends.stub import answers, completion, endpoint, late
 from tests.features.test_aligned import save_aligned
 
 FLASH = Pairing(keys="novelty", peaks=Peaks(smoothing=1))
@@ -158,9 +158,11 @@ def test_an_endpoint_finds_the_keywords(data: Path, tmp_path: Path) -> None:
     model = save_aligned("clip", tmp_path / "clip")
     asks = ["--keys", "relevance", "--model", model, "--into", tmp_path / "keyed"]
     with endpoint() as stub:
-        stub.otherwise = answers(body=completion('["light flashes"]'))
+        stub.otherwise = late(0.3, answers(body=completion('["light flashes"]')))
         code, output = pairs(data, *asks, "--endpoint", stub.url, "--model-name", "m")
     assert code == 0, output
+    # Several at a time, before the samples are gone through one by one.
+    assert stub.most_at_once == 2
     texts = [call.body["messages"][0]["content"] for call in stub.calls]
     assert len(texts) == 2 and any("The light flashes." in text for text in texts)
     for sample in by_task(tmp_path / "keyed", "labelled"):

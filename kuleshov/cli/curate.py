@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from kuleshov.cli.console import empty_table, err, out
-from kuleshov.cli.options import REPLIES
+from kuleshov.cli.options import REPLIES, Concurrency
 from kuleshov.errors import UsageError, unknown_name
+from kuleshov.evaluate.config import CallConfig
 from kuleshov.live import live
 
 _VIDEO_R1 = "video_r1"
@@ -39,6 +40,7 @@ def curate(
     fps: Annotated[
         float | None, typer.Option(help="By which frame numbers of mm_au become seconds.")
     ] = None,
+    concurrency: Concurrency = CallConfig.concurrency,
     rule: Annotated[
         str, typer.Option(help="Transient are events of at most 1 second, or of 5 frames.")
     ] = "seconds",
@@ -70,8 +72,9 @@ def curate(
             raise UsageError("clips are described by a model; give --endpoint and --model-name")
         settings = Curation(transient=Transient(rule=rule))  # type: ignore[arg-type]  # is checked
         found = list(source(annotation or clips, **given))
-        with Endpoint(endpoint, model_name, kept=output / REPLIES) as model, live(err) as shown:
-            curated = run(found, clips, model.see, settings, shown.progress)
+        calls, kept = CallConfig(concurrency=concurrency), output / REPLIES
+        with Endpoint(endpoint, model_name, calls, kept) as model, live(err) as shown:
+            curated = run(found, clips, model.see, settings, shown.progress, model.each)
     summary = write(curated, output)
     table = empty_table("left out", "times")
     for reason, times in curated.reasons.items():

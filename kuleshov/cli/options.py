@@ -20,6 +20,9 @@ Sets = Annotated[
         "for several. All keys: docs/config.md.",
     ),
 ]
+Concurrency = Annotated[
+    int, typer.Option(min=1, help="Requests to the endpoint that are under way at a time.")
+]
 PUSH = "REPO of the Hugging Face hub to which {what} is uploaded when it is on disk."
 REPLIES = "replies.jsonl"
 """In the folder that a command writes: what an endpoint said."""

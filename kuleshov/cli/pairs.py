@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kuleshov.cli.console import empty_table, err, out
-from kuleshov.cli.options import REPLIES, Data
+from kuleshov.cli.options import REPLIES, Concurrency, Data
 from kuleshov.errors import UsageError
+from kuleshov.evaluate.config import CallConfig
 from kuleshov.live import live
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def pairs(
         typer.Option(metavar="URL", help="Finds keywords, for relevance; else YAKE does."),
     ] = None,
     model_name: Annotated[str | None, typer.Option(help="What the endpoint calls it.")] = None,
+    concurrency: Concurrency = CallConfig.concurrency,
     count: Annotated[int, typer.Option(help="Pairs of each task that are shown.")] = 5,
     into: Annotated[
         Path | None,
@@ -62,7 +64,7 @@ def pairs(
 
     Example: kuleshov pairs samples --keys novelty
     """
-    from kuleshov.keyed import write_keyed
+    from kuleshov.keyed import ask_ahead, write_keyed
     from kuleshov.keywords import asked, extracted
     from kuleshov.pairing import BLIP2, Keywords, Pairing
     from kuleshov.report.pairs import write
@@ -73,10 +75,13 @@ def pairs(
     if endpoint is not None and pairing.keys != "relevance":
         raise UsageError(f"--endpoint finds keywords for relevance; --keys is {pairing.keys}")
     kept = None if into is None else into / REPLIES
-    with _asked_at(endpoint, model_name, kept) as found:
+    calls = CallConfig(concurrency=concurrency)
+    with _asked_at(endpoint, model_name, calls, kept) as found:
         keywords: Keywords = extracted if found is None else lambda text: asked(text, found.ask)
         if into is not None:
             with live(err) as progress:
+                if found is not None:
+                    ask_ahead(data, pairing, found, progress.progress)
                 counts = write_keyed(data, into, pairing, keywords, progress.progress)
             table = empty_table("key frames", "samples")
             for kind, number in counts.items():
@@ -92,7 +97,7 @@ def pairs(
 
 @contextmanager
 def _asked_at(
-    endpoint: str | None, model_name: str | None, kept: Path | None
+    endpoint: str | None, model_name: str | None, calls: CallConfig, kept: Path | None
 ) -> Iterator[Endpoint | None]:
     """The language model of the options; None where none is named."""
     if endpoint is None:
@@ -102,5 +107,5 @@ def _asked_at(
         raise UsageError("--endpoint needs --model-name: what the endpoint calls the model")
     from kuleshov.endpoint import Endpoint
 
-    with Endpoint(endpoint, model_name, kept=kept) as found:
+    with Endpoint(endpoint, model_name, calls, kept) as found:
         yield found

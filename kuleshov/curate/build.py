@@ -9,8 +9,9 @@ The rows are those of labels.py, so `kuleshov make` takes them as they are:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,12 +85,17 @@ class Curated(NamedTuple):
         return dict(Counter(one.reason for one in self.rejected).most_common())
 
 
+Each = Callable[[Callable[[Clip], Curated], Iterable[Clip]], Iterator[Curated]]
+"""`map`, or what does the same otherwise."""
+
+
 def curate(
     clips: Sequence[Clip],
     root: Path,
     see: See,
     config: Curation,
     progress: Progress = lambda *_: None,
+    each: Each = map,
 ) -> Curated:
     """Rows from clips.
 
@@ -100,44 +106,55 @@ def curate(
             of the form that was asked for, which is counted.
         config: the settings.
         progress: told of every clip.
+        each: what goes through the clips, in their order; `Endpoint.each` does several at a time.
     """
     rows: list[Label] = []
     rejected: list[Rejected] = []
-    for done, clip in enumerate(clips):
+    progress("describing clips", 0, len(clips))
+    of_clip = partial(_of_clip, root=root, see=see, config=config)
+    for done, found in enumerate(each(of_clip, clips), 1):
+        rows += found.rows
+        rejected += found.rejected
         progress("describing clips", done, len(clips))
-        kept = []
-        for event in clip.events:
-            if why := config.transient.reason(event):
-                rejected.append(Rejected(clip.path, event.text, why))
-            else:
-                kept.append(event.text)
-        if not kept:
-            rejected.append(Rejected(clip.path, "", "no transient event"))
-            continue
-        video = _video(root, clip.path)
-        if isinstance(video, Skip):
-            rejected.append(Rejected(clip.path, "", f"video: {video.reason}"))
-            continue
-        size = fit_size(
-            video.width, video.height, min_pixels=1, max_pixels=config.max_pixels, multiple=2
-        )
-        times = uniform_in(video, config.num_frames, trim=0.0).seconds()
-        try:
-            frames = video.frames(times, size)
-        except KuleshovError as error:
-            rejected.append(Rejected(clip.path, "", f"video: {error}"))
-            continue
-        try:
-            found = described(see, frames, video.duration, kept, config.questions)
-        except UsageError:
-            rejected.append(Rejected(clip.path, "", "reply: not of the form that was asked for"))
-            continue
-        for label, why in _judged(clip.path, found, video.duration, "; ".join(kept)):
-            if why is None:
-                rows.append(label)
-            else:
-                rejected.append(Rejected(clip.path, label.question, why))
-    progress("describing clips", len(clips), len(clips))
+    return Curated(rows, rejected)
+
+
+def _of_clip(clip: Clip, root: Path, see: See, config: Curation) -> Curated:
+    """What comes of one clip."""
+    rejected: list[Rejected] = []
+    kept: list[str] = []
+    for event in clip.events:
+        if why := config.transient.reason(event):
+            rejected.append(Rejected(clip.path, event.text, why))
+        else:
+            kept.append(event.text)
+
+    def none(reason: str) -> Curated:
+        return Curated([], [*rejected, Rejected(clip.path, "", reason)])
+
+    if not kept:
+        return none("no transient event")
+    video = _video(root, clip.path)
+    if isinstance(video, Skip):
+        return none(f"video: {video.reason}")
+    size = fit_size(
+        video.width, video.height, min_pixels=1, max_pixels=config.max_pixels, multiple=2
+    )
+    times = uniform_in(video, config.num_frames, trim=0.0).seconds()
+    try:
+        frames = video.frames(times, size)
+    except KuleshovError as error:
+        return none(f"video: {error}")
+    try:
+        found = described(see, frames, video.duration, kept, config.questions)
+    except UsageError:
+        return none("reply: not of the form that was asked for")
+    rows: list[Label] = []
+    for label, why in _judged(clip.path, found, video.duration, "; ".join(kept)):
+        if why is None:
+            rows.append(label)
+        else:
+            rejected.append(Rejected(clip.path, label.question, why))
     return Curated(rows, rejected)
 
 

@@ -8,6 +8,8 @@ import pytest
 from kuleshov.curate.build import CAPTION, Curated, Curation, Rejected, curate, write
 from kuleshov.curate.clip import Clip, Event
 from kuleshov.curate.transient import Transient
+from kuleshov.endpoint import Endpoint
+from kuleshov.evaluate.config import CallConfig
 from kuleshov.labels import read_labels
 from kuleshov.sample import Pixels
 from kuleshov.synthesize import MakeConfig, make
@@ -29,16 +31,18 @@ def see(prompt: str, frames: Pixels) -> str:
     return json.dumps(REPLY) if "light flash" in prompt else "I see a ball."
 
 
+COLLECTION = [
+    Clip("clip-0000.mp4", (FLASH, Event("ball falls", 0.0, 4.0))),
+    Clip("clip-0001.mp4", (Event("wave"),)),
+    Clip("clip-0002.mp4", (Event("ball falls", 0.0, 4.0),)),
+    Clip("gone.mp4", (FLASH,)),
+    Clip("../outside.mp4", (FLASH,)),
+]
+
+
 @pytest.fixture
 def curated(clips: Path) -> Curated:
-    collection = [
-        Clip("clip-0000.mp4", (FLASH, Event("ball falls", 0.0, 4.0))),
-        Clip("clip-0001.mp4", (Event("wave"),)),
-        Clip("clip-0002.mp4", (Event("ball falls", 0.0, 4.0),)),
-        Clip("gone.mp4", (FLASH,)),
-        Clip("../outside.mp4", (FLASH,)),
-    ]
-    return curate(collection, clips, see, Curation(num_frames=4))
+    return curate(COLLECTION, clips, see, Curation(num_frames=4))
 
 
 def test_what_no_rule_is_against_becomes_rows(curated: Curated) -> None:
@@ -60,6 +64,11 @@ def test_every_rejection_is_counted_by_its_reason(curated: Curated) -> None:
         "video: lies outside of the folder": 1,
     }
     assert Rejected("clip-0000.mp4", "ball falls", "event is not transient") in curated.rejected
+
+
+def test_several_clips_at_a_time_give_the_same(curated: Curated, clips: Path) -> None:
+    with Endpoint("http://127.0.0.1:1/v1", "m", CallConfig(concurrency=3)) as model:
+        assert curate(COLLECTION, clips, see, Curation(num_frames=4), each=model.each) == curated
 
 
 def test_events_of_unknown_length_can_be_left_out(clips: Path) -> None:

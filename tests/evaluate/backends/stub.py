@@ -50,10 +50,10 @@ def drops(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
-def late(seconds: float) -> Behaviour:
+def late(seconds: float, then: Behaviour | None = None) -> Behaviour:
     def behave(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(seconds)
-        answers()(handler)
+        (then or answers())(handler)
 
     return behave
 
