@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+
+from kuleshov.cli import app
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -35,6 +38,23 @@ def test_the_index_names_every_module() -> None:
     for path in (ROOT / "kuleshov").rglob("*.py"):
         if path.stem not in support and not folders & set(path.parts):
             assert f"`{path.relative_to(ROOT).as_posix()}`" in text
+
+
+@by_document
+def test_commands_of_the_program_have_the_options_that_are_named(path: Path) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]  # of a group
+    text = path.read_text().replace("\\\n", " ")  # lines that go on
+    spans = [
+        *re.findall(r"^ *(kuleshov .*)", text, re.MULTILINE),
+        *re.findall(r"`(kuleshov .*?)`", text),
+    ]
+    for span in spans:
+        _, names, *rest = re.sub(r" #.*", "", span).split()
+        named = {word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)}
+        for name in names.split("|"):
+            assert name in commands, span
+            known = {option for parameter in commands[name].params for option in parameter.opts}
+            assert named <= known, span
 
 
 def test_the_commands_of_the_readme_are_targets_of_the_makefile() -> None:
