@@ -50,22 +50,48 @@ class Plan(NamedTuple):
     batches: Batches
     load: Load
     memory: Memory
-    lora: LoRASettings
+    train: TrainConfig
 
     def rows(self) -> list[tuple[str, str]]:
         """Names and values for people."""
         shape, memory = self.shape, self.memory
-        how = f"LoRA of rank {self.lora.rank}" if self.lora.rank else "all that is not frozen"
+        rank = self.train.lora.rank
+        how = f"LoRA of rank {rank}" if rank else "all that is not frozen"
         figures = zip(memory._fields, memory, strict=True)
         return [
             ("model", f"{self.model}, {shape.weights / 1e9:.2f} billion parameters"),
             ("trained", f"{shape.trained / 1e9:.3f} billion ({how})"),
             ("vision tower", "frozen" if shape.frozen_tower else "trained"),
+            *_before(self.train),
             ("step", str(self.batches)),
+            ("rolled out", _rolled_out(self.train.grpo)),
             ("prompt", f"up to {self.load.prompt_tokens:,} tokens, {self.load.patches:,} patches"),
             *((f"GPU memory: {name}", _gigabytes(number)) for name, number in figures),
             ("GPU memory: in all", f"{_gigabytes(memory.total)}, an estimate (docs/training.md)"),
         ]
+
+
+def _before(train: TrainConfig) -> list[tuple[str, str]]:
+    """The phases that come first, of which no memory is estimated."""
+    found = []
+    if train.sft.steps:
+        how = ", with contrastive losses" if train.sft.contrast.weight else ""
+        found.append(("cold start", f"{train.sft.steps} steps of {train.sft.batch_size}{how}"))
+    if train.dpo.steps:
+        found.append(("pairs", f"{train.dpo.steps} steps of {train.dpo.batch_size}"))
+    return [(name, f"{what}; its memory is not estimated") for name, what in found]
+
+
+def _rolled_out(settings: GRPOSettings) -> str:
+    """Completions of a step, with those that an objective asks for beside its groups."""
+    objective, prompts = settings.built_objective(), settings.prompts_per_step
+    completions = prompts * settings.group_size
+    said = f"{completions} completions"
+    if twins := prompts * objective.twins(settings.group_size):
+        said += f", {twins} of their twins"
+    if again := completions * objective.tries():
+        said += f", up to {again} once more"
+    return said
 
 
 def plan(
@@ -106,7 +132,7 @@ def plan(
     shape = shape_of(trained(skeleton(model), train.lora, train.freeze_vision))
     reference = settings.beta != 0 and not train.lora.rank
     memory = estimate(shape, load, reference, processes, shard)
-    return Plan(model, shape, batches, load, memory, train.lora)
+    return Plan(model, shape, batches, load, memory, train)
 
 
 def divide(settings: GRPOSettings, processes: int) -> Batches:

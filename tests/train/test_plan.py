@@ -305,6 +305,7 @@ def test_the_recipe_of_a_paper_has_a_plan(name: str) -> None:
     train, make = load(path, "train", TrainConfig, {}), load(path, "make", MakeConfig, {})
     rows = dict(plan(model, train, make, processes=8, shard=True).rows())
     assert rows["step"] == step and rows["vision tower"] == "trained"
+    assert rows["rolled out"] == "512 completions" and "pairs" not in rows
     assert rows["model"].startswith(model)
     assert rows["GPU memory: in all"].endswith("GB, an estimate (docs/training.md)")
     adapted = plan(model, replace(train, lora=SMALL_LORA, freeze_vision=True), make, 8)
@@ -345,6 +346,12 @@ def test_videoperceiver_is_planned_for_both_sizes(size: str, blocks: int) -> Non
     planned = plan(model, train, make, processes=8)
     rows = dict(planned.rows())
     assert rows["step"] == "8 prompts x 8 completions = 8 processes x 8 at a time x 1 passes"
+    assert rows["cold start"].endswith(
+        "of 16, with contrastive losses; its memory is not estimated"
+    )
+    # Of each of 8 groups of 8, a twin each, and as often as the refeed may ask for.
+    tries = train.grpo.objective_options["retries"]
+    assert rows["rolled out"] == f"64 completions, 64 of their twins, up to {64 * tries} once more"
     # 64 frames of 256 x 256 are 32 pairs of 18 x 18 patches, 4 of which are a token.
     assert planned.load.patches == 32 * (65536 // 14**2)
     assert planned.load.prompt_tokens == 32 * (65536 // 14**2 // 4) + TEXT_TOKENS
