@@ -18,7 +18,7 @@ from kuleshov.orders import ORDERS
 from kuleshov.randomness import rng_for
 from kuleshov.read import read
 from kuleshov.sample import Sample, Skip, Video
-from kuleshov.tasks import task_of
+from kuleshov.tasks import masked, task_of
 from kuleshov.tasks.masked import Masked
 from tests.conftest import a_video
 
@@ -207,6 +207,24 @@ def test_a_still_video_has_too_few_different_frames(tmp_path: Path) -> None:
     result = Masked().synthesize(video, np.random.default_rng(0), lambda n: [])
     assert isinstance(result, Skip)
     assert result.reason.startswith("different frames at 1 fps: 1, needs 9")
+
+
+@pytest.mark.parametrize("setting", [Masked(), Masked.paper()])
+def test_a_video_that_claims_to_last_for_weeks_is_not_looked_at_to_its_end(
+    setting: Masked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[float] = []
+
+    def same(video: Video, seconds: list[float], embedder: str) -> Any:
+        looked.extend(seconds)
+        return np.ones((len(seconds), 1))
+
+    monkeypatch.setattr(masked, "features", same)
+    result = setting.synthesize(a_video(end=1e12), rng_for("test"), lambda n: [])
+    assert isinstance(result, Skip) and "different frames at 1 fps: 1," in result.reason
+    # 64 x 16 seconds, at two frames each as published.
+    assert looked[-1] - looked[0] == pytest.approx(1024, abs=1)
+    assert len(looked) == 1024 * (2 if setting.source == "between" else 1)
 
 
 @pytest.mark.parametrize("order", ORDERS)
