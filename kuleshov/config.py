@@ -36,9 +36,9 @@ class MakeConfig:
             the task `labelled`. They are an entry of that name.
         held_out: share of the videos that training never sees.
         near_duplicates: share of the bits of their perceptual hashes up to which videos count as
-            near-duplicates, which stay on one side of the split, see near_duplicates.py. Costs
-            the decoding of 8 frames of each video; None looks for none, and neither does a set
-            of one side only.
+            near-duplicates, which stay on one side of the split and do not lend clips to each
+            other, see near_duplicates.py. Costs the decoding of 8 frames of each video; None
+            looks for none, and neither does a set of one side only.
         seed: of everything random.
         column: of a list or table, the one that holds the videos or their paths; None for the
             first of "video", "path", "video_path" and "file" that there is.

@@ -19,7 +19,7 @@ from typing import Any
 from kuleshov import __version__, dataset
 from kuleshov.config import MakeConfig
 from kuleshov.content import fingerprint
-from kuleshov.donors import donors, load
+from kuleshov.donors import Lender, donors, load
 from kuleshov.errors import UnreadableVideoError
 from kuleshov.files import replacing
 from kuleshov.journal import Journal, Lines
@@ -110,7 +110,7 @@ def make(
 def synthesize(
     video: Video,
     tasks: Mapping[str, Task],
-    lenders: Callable[[Split], Sequence[Video]],
+    lenders: Callable[[Split], Sequence[Lender]],
     config: MakeConfig,
     first: str | None = None,
     rows: Sequence[Label] = (),
@@ -138,7 +138,7 @@ def synthesize(
         named = kept if label == task.name else {**kept, "entry": label}
 
         def borrow(n: int, label: str = label) -> list[Video]:
-            return donors(video, lenders(split), n, config.seed, label)
+            return donors(video, first or video.id, lenders(split), n, config.seed, label)
 
         for index in range(config.count(label)):
             rng = rng_for(config.seed, label, video.id, index)
@@ -212,7 +212,8 @@ def _split(
             rows = [row._asdict() for row in labels_of.get(video["id"], ())]
             line = {"video": video, "first": leader, "labels": rows}
             files["placed"].write(f"{dump_json(line)}\n".encode())
-            files[split_of(leader, config)].write(f"{dump_json(video)}\n".encode())
+            lender = {"video": video, "first": leader}
+            files[split_of(leader, config)].write(f"{dump_json(lender)}\n".encode())
 
 
 # What the journal keeps: a Video, a Skip or a Sample, each with its kind.

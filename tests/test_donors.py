@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from kuleshov.donors import donors, load
+from kuleshov.donors import Lender, load
+from kuleshov.donors import donors as of
 from kuleshov.randomness import digest
 from kuleshov.sample import Video
 from tests.conftest import a_video
@@ -13,6 +14,20 @@ from tests.conftest import a_video
 def videos(count: int) -> list[Video]:
     found = [replace(a_video(), id=f"{digest(i):032x}", path=f"{i}.mp4") for i in range(count)]
     return sorted(found, key=lambda video: video.id)
+
+
+def donors(video: Video, others: list[Video], n: int, seed: int, task: str) -> list[Video]:
+    """Without near-duplicates."""
+    return of(video, video.id, [Lender(other, other.id) for other in others], n, seed, task)
+
+
+def test_near_duplicates_do_not_lend_to_each_other() -> None:
+    some = videos(10)
+    # The first three are near-duplicates of the first one.
+    lenders = [Lender(video, some[0].id if i < 3 else video.id) for i, video in enumerate(some)]
+    for video in some[:3]:
+        assert set(of(video, some[0].id, lenders, 10, 0, "swap")) == set(some[3:])
+    assert set(of(some[3], some[3].id, lenders, 10, 0, "swap")) == set(some) - {some[3]}
 
 
 def test_donors_change_only_where_a_chosen_one_goes() -> None:
@@ -47,6 +62,8 @@ def test_there_are_no_more_donors_than_other_videos() -> None:
 
 
 def test_a_file_of_videos_is_read_sorted(tmp_path: Path) -> None:
-    lines = [json.dumps(asdict(video)) for video in reversed(videos(4))]
+    lines = [
+        json.dumps({"video": asdict(video), "first": "a" * 32}) for video in reversed(videos(4))
+    ]
     (tmp_path / "train").write_text("\n".join(lines) + "\n")
-    assert list(load(tmp_path / "train")) == videos(4)
+    assert list(load(tmp_path / "train")) == [Lender(video, "a" * 32) for video in videos(4)]

@@ -128,16 +128,33 @@ def test_a_full_disk_stops_the_work_and_loses_none_of_it(
     assert all_bytes(tmp_path / "out") == all_bytes(tmp_path / "whole")
 
 
-def test_near_duplicates_stay_on_one_side(short_clips: Path, tmp_path: Path) -> None:
-    videos = tmp_path / "videos"
+@pytest.fixture(scope="module")
+def twice(short_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each clip, and the same encoded again."""
+    videos = tmp_path_factory.mktemp("twice") / "videos"
     shutil.copytree(short_clips, videos)
     for path in sorted(short_clips.iterdir()):
         found = read_video(short_clips, path.name)
         assert isinstance(found, Video)
         times = [found.start + i / 12 for i in range(found.num_frames)]
         encode(videos / f"again-{path.name}", "libx264", {"crf": "20"}, found.frames(times, SIZE))
+    return videos
+
+
+def test_near_duplicates_do_not_lend_to_each_other(twice: Path, tmp_path: Path) -> None:
+    # As an entry of many names, each of which borrows elsewhere.
+    tasks = {f"odd_clip_{i}": {"task": "odd_clip"} for i in range(6)}
+    make(twice, tmp_path, MakeConfig(workers=0, tasks=tasks, held_out=0.5))
+    pairs = [
+        [video["path"].removeprefix("again-") for video in sample.provenance["videos"]]
+        for sample in load_samples(tmp_path)
+    ]
+    assert len(pairs) > 100 and all(one != other for one, other in pairs)
+
+
+def test_near_duplicates_stay_on_one_side(twice: Path, tmp_path: Path) -> None:
     tasks: dict[str, dict[str, float]] = {"jigsaw": {}}
-    make(videos, tmp_path / "out", MakeConfig(workers=0, tasks=tasks, held_out=0.5))
+    make(twice, tmp_path / "out", MakeConfig(workers=0, tasks=tasks, held_out=0.5))
     sides: dict[str, list[str]] = {}
     leaders: dict[str, set[str]] = {}
     for sample in load_samples(tmp_path / "out"):

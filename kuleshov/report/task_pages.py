@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kuleshov.clips import write_clips
+from kuleshov.donors import Lender
 from kuleshov.files import replace_text, replacing
 from kuleshov.floors import best_constant, chance
 from kuleshov.media import render
@@ -96,7 +97,8 @@ def _made(videos: Sequence[Video], name: str, setting: str) -> Made:
     config = MakeConfig(
         tasks={name: KNOBS.get(name, {})}, setting=setting, per_video=PER_VIDEO, seed=SEED
     )
-    results = [r for v in videos for r in synthesize(v, config.built(), lambda _: videos, config)]
+    lenders = [Lender(video, video.id) for video in videos]
+    results = [r for v in videos for r in synthesize(v, config.built(), lambda _: lenders, config)]
     skips = [result.reason for result in results if isinstance(result, Skip)]
     return Made([r for r in results if isinstance(r, Sample)], skips[0] if skips else "")
 

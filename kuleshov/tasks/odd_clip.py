@@ -34,7 +34,8 @@ class OddClip(Choice):
     its shape, and is stretched like any frame to the size of this video's; the donor's shape may
     differ by `max_stretch`. Look and quality differ from video to video, so one frame of each clip
     is often enough: this task is easy. A donor with the same content as the video would be a
-    second right answer; near-duplicates are not known here.
+    second right answer, so near-duplicates do not lend to each other, where they are looked for
+    (`make.near_duplicates`).
 
     Args:
         num_clips: 3 to 9, so that one is odd and a digit names it; must divide num_frames.

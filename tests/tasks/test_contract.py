@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuleshov.dataset import schema
+from kuleshov.donors import Lender
 from kuleshov.edits import apply
 from kuleshov.errors import UsageError
 from kuleshov.frames import decode
@@ -47,7 +48,8 @@ def make_all(videos: list[Video], name: str, setting: str) -> list[Sample]:
     config = MakeConfig(
         workers=0, tasks={name: KNOBS.get(name, {})}, setting=setting, per_video=2, seed=5
     )
-    results = [r for v in videos for r in synthesize(v, config.built(), lambda _: videos, config)]
+    lenders = [Lender(video, video.id) for video in videos]
+    results = [r for v in videos for r in synthesize(v, config.built(), lambda _: lenders, config)]
     return [result for result in results if isinstance(result, Sample)]
 
 
