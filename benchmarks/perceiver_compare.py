@@ -12,6 +12,7 @@ clips without the frames of the event.
     sensitivity   that accuracy less the accuracy of the same questions on the degraded clips
     gain          accuracy less that of the cold start of the same seed; sensitivity_gain likewise
     over_q        accuracy less that of GRPO with Q of the same seed
+    over_control  accuracy less that of its control (`CONTROLS`) of the same seed
     quiet         accuracy on the control questions, which do not need the event
 
 Intervals are 95 %, by bootstrap over held-out videos and seeds: in each draw as many videos, with
@@ -74,9 +75,14 @@ ARMS: dict[str, dict[str, Any]] = {
     "rc_gate_refeed": {**PAPER, "gate": True, "retries": 2},
     # Ours: what answers the degraded video is trained as well.
     "rc_gradient": {**PAPER, "degraded_gradient": True},
+    # Ours: rc and rc_gate with Q in the place of r_c, and so without degraded videos.
+    "q_ema": {**PAPER, "against": "nothing"},
+    "q_ema_gate": {**PAPER, "against": "nothing", "gate": True},
 }
 """Options of the objective `comparative`; the score of `labelled` is exact match, so that Q and
 the task's own reward are the same."""
+CONTROLS = {"rc": "q_ema", "rc_gate": "q_ema_gate"}
+"""What an arm comes to without the degraded video: the same base, baseline and gate."""
 COLD = "cold"
 _LOGGED = ("comparative", "refeed", "reward")
 
@@ -236,8 +242,9 @@ def figures(out: Path, settings: Settings) -> dict[str, Any]:
         before, after = (scores(of(COLD), side, event) for side in SIDES)
         row |= interval("gain", full - before, event)
         row |= interval("sensitivity_gain", full - less - (before - after), event)
-        if name != "grpo_q" and "grpo_q" in settings.arms:
-            row |= interval("over_q", full - scores(of("grpo_q"), "full", event), event)
+        for difference, other in (("over_q", "grpo_q"), ("over_control", CONTROLS.get(name))):
+            if other in settings.arms and name != other:
+                row |= interval(difference, full - scores(of(other), "full", event), event)
         return row | cost(of(name))
 
     chance = sum(sample.chance for sample in event) / len(event)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.sample import Sample
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _BASELINE = "baseline"  # in the memory
-
+NOTHING: Final = "nothing"
 
 QUALITIES: dict[str, Callable[[Sample, str], float]] = {
     "task": lambda sample, text: score(sample, text).total,
@@ -52,7 +52,8 @@ class Comparative(Objective):
             questions, and "entailment" for open-ended ones, which compares closed ones exactly.
         nli: name or path of the model of natural language inference, for "entailment".
         against: a completion is compared with its own one from the degraded video ("paired", the
-            paper's), or with their mean.
+            paper's), or with their mean (ours); or with "nothing" (ours): r_c is Q under the same
+            baseline and gate and no degraded video is answered, which tells what that is worth.
         base: where A_base comes from: the task's score, the paper's surface reward, or nothing.
         surface: parts of the surface reward.
         max_words: from how many words on length costs.
@@ -79,7 +80,7 @@ class Comparative(Objective):
     degraded: str = SWITCHED_OFF
     quality: str = "task"
     nli: str = NLI
-    against: Literal["paired", "mean"] = "paired"
+    against: Literal["paired", "mean", "nothing"] = "paired"
     base: Literal["task", "surface", "none"] = "task"
     surface: tuple[str, ...] = tuple(PARTS)
     max_words: int = MAX_WORDS
@@ -101,6 +102,13 @@ class Comparative(Objective):
         ]:
             if name not in known:
                 raise unknown_name(f"{what} in {OPTIONS}", name, known)
+        # What is nothing without the degraded video.
+        wanted = {
+            "retries": self.retries,
+            "degraded_gradient": self.degraded_gradient,
+            "drop_insensitive": self.drop_insensitive,
+        }
+        needing = ", ".join(name for name, given in wanted.items() if given)
         for key, ok, allowed in [
             ("surface", len(self.surface) > 0, f"some of {', '.join(PARTS)}"),
             ("max_words", self.max_words > 0, "1 or more"),
@@ -110,6 +118,7 @@ class Comparative(Objective):
             # A draw that was chosen by its twin is no baseline for it.
             ("retries", not (self.retries and self.degraded_gradient), "0 with degraded_gradient"),
             ("solved", 0 < self.solved <= 1, "above 0, to 1"),
+            ("against", self.against != NOTHING or not needing, f"paired, mean with {needing}"),
         ]:
             if not ok:
                 raise UsageError(f"{OPTIONS}: {key} is {getattr(self, key)}; allowed: {allowed}")
@@ -133,7 +142,8 @@ class Comparative(Objective):
 
     def twins(self, group_size: int) -> int:
         # A_base alone needs none: the paper's ablation C.
-        return group_size if self.weight or self.gate or self.drop_insensitive else 0
+        compares = self.weight or self.gate or self.drop_insensitive
+        return group_size if compares and self.against != NOTHING else 0
 
     def twin(self, sample: Sample) -> Sample | None:
         return degraded(sample, self.degraded)
@@ -162,7 +172,7 @@ class Comparative(Objective):
         """
         from kuleshov.train.comparative_rewards import insensitive, uses_key_frames
 
-        if step.twins is None:
+        if not self._compares(step):
             return {}
         quality, less, rewards = self._compared(step)
         known = ~rewards.isnan().any(dim=1)
@@ -182,7 +192,7 @@ class Comparative(Objective):
     ) -> tuple[Tensor, Memory]:
         from kuleshov.train.comparative_rewards import ema_baseline
 
-        if step.twins is None:
+        if not self._compares(step):
             return advantages, memory
         _, _, compared = self._compared(step)
         made = self._kept(advantages + self._own(compared, memory), compared, step)
@@ -195,6 +205,7 @@ class Comparative(Objective):
         from kuleshov.train.comparative_rewards import twin_reward
 
         quality, less, _ = self._compared(step)
+        assert self.against != NOTHING
         compared = twin_reward(quality, less, self.against)
         return self._kept(self._own(compared, memory), compared, step)
 
@@ -223,12 +234,19 @@ class Comparative(Objective):
             return entailments([s for s, _ in given], [text for _, text in given], self.nli)
         return [QUALITIES[self.quality](s, text) for s, text in given]
 
+    def _compares(self, step: Step) -> bool:
+        """Whether there is an r_c."""
+        return self.against == NOTHING or step.twins is not None
+
     def _compared(self, step: Step) -> tuple[Tensor, Tensor, Tensor]:
-        """Q, Q~ and r_c."""
+        """Q, Q~ and r_c; Q~ is 0 against nothing."""
         from kuleshov.train.comparative_rewards import comparative_reward
 
+        quality = step.rewards[..., -1]
+        if self.against == NOTHING:
+            return quality, quality.new_zeros(quality.shape), quality
         assert step.twins is not None
-        quality, less = step.rewards[..., -1], step.twins[..., -1]
+        less = step.twins[..., -1]
         return quality, less, comparative_reward(quality, less, self.against)
 
 

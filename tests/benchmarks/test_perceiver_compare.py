@@ -13,14 +13,15 @@ import torch
 
 from benchmarks import perceiver_compare
 from benchmarks.perceiver import interval
-from benchmarks.perceiver_compare import ARMS, COLD, QUICK, Settings, compare, cost
+from benchmarks.perceiver_compare import ARMS, COLD, CONTROLS, QUICK, Settings, compare, cost
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
 from kuleshov.pairs import differing
 from kuleshov.sample import Sample
 from kuleshov.train.objective_table import objective_of
 
-SOME = {name: ARMS[name] for name in ("grpo_q", "rc_gate_refeed", "rc_gradient")}
+NAMES = ("grpo_q", "rc_gate_refeed", "rc_gradient", "rc_gate", "q_ema_gate")
+SOME = {name: ARMS[name] for name in NAMES}
 SHORT = replace(QUICK, arms=SOME)
 
 
@@ -48,6 +49,10 @@ def test_every_arm_is_told_beside_the_cold_start(finished: tuple[Path, dict[str,
         gain = arm["accuracy"] - told["cold_start"]["accuracy"]
         assert arm["gain"] == pytest.approx(gain, abs=1e-3)
     assert [name for name, arm in told["arms"].items() if "over_q" in arm] == list(SOME)[1:]
+    (controlled,) = (name for name, arm in told["arms"].items() if "over_control" in arm)
+    gated, control = told["arms"][controlled], told["arms"]["q_ema_gate"]
+    assert controlled == "rc_gate"
+    assert gated["over_control"] == pytest.approx(gated["accuracy"] - control["accuracy"], abs=1e-3)
     assert told["chance"] == pytest.approx((1 / 3 + 1 / 4) / 2, abs=1e-4)
     json.dumps(told)
 
@@ -58,7 +63,7 @@ def test_budgets_are_equal_to_a_step_and_everything_counts(
     out, told = finished
     for arm in told["arms"].values():
         assert abs(arm["tokens"] - SHORT.budget) <= arm["tokens_per_step"]
-    plain, refed, both = (records(out)[f"{name}-0"] for name in SOME)
+    plain, refed, both, *_ = (records(out)[f"{name}-0"] for name in SOME)
     # Without twins each prompt and completion is written once and trained on once, and with twins
     # that are trained on as well.
     for arm in (plain, both):
@@ -152,12 +157,18 @@ def test_costs_are_means_over_seeds() -> None:
 @pytest.mark.parametrize("arm", ARMS)
 def test_arms_are_settings_of_the_objective(arm: str) -> None:
     objective = objective_of("comparative", ARMS[arm], {})
-    assert objective.twins(8) == (0 if arm in ("base", "grpo_q") else 8)
+    without = ("base", "grpo_q", "q_ema", "q_ema_gate")
+    assert objective.twins(8) == (0 if arm in without else 8)
     assert (objective.tries() > 0) == (arm == "rc_gate_refeed")
     assert objective.trains_twins() == (arm == "rc_gradient")
     assert objective.arguments()["reward_weights"] == (
         [1.0, 0.0] if arm == "grpo_q" else [0.0, 1.0, 0.0]
     )
+
+
+@pytest.mark.parametrize("arm", CONTROLS)
+def test_a_control_differs_in_the_degraded_video_alone(arm: str) -> None:
+    assert ARMS[CONTROLS[arm]] == {**ARMS[arm], "against": "nothing"}
 
 
 def test_the_settings_of_the_run_are_balanced_and_have_three_seeds() -> None:

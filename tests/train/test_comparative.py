@@ -97,6 +97,20 @@ def test_against_the_mean_and_normalised_it_is_grpo_on_the_quality() -> None:
     assert memory == {"baseline": 0.25}
 
 
+def test_against_nothing_the_quality_alone_has_the_same_baseline_and_gate() -> None:
+    given = step([[1.0, 0.0]], [[9.0, 9.0]])._replace(twins=None)
+    # r_c = Q; b = 0.25: A_c = 0.75, -0.25; with beta 2 and A_base 0.5, 1: 2, 0.5
+    options = {"against": "nothing", "weight": 2.0, "decay": 0.5}
+    made, memory = advantages(given, [[0.5, 1.0]], gate=False, **options)
+    assert made == [[2.0, 0.5]]
+    assert memory == {"baseline": 0.375}  # 0.5 * 0.25 + 0.5 * 0.5
+    assert advantages(given, [[0.5, 1.0]], **options)[0] == [[2.0, 0.0]]
+    alone = objective(**options)
+    assert alone.twins(4) == 0
+    told = alone.metrics(given)
+    assert told["comparative/reward"] == told["comparative/shut_out"] == 0.5
+
+
 def twin_advantages(given: Step, **options: Any) -> Any:
     made = objective(degraded_gradient=True, **options)
     assert made.trains_twins()
@@ -195,6 +209,10 @@ def test_what_is_no_better_than_its_twin_is_asked_again_with_the_instruction() -
             "retries is 2; allowed: 0 with degraded_gradient",
         ),
         ({"solved": 0}, r"solved is 0\.0; allowed: above 0, to 1"),
+        (
+            {"against": "nothing", "retries": 1, "drop_insensitive": True},
+            "against is nothing; allowed: paired, mean with retries, drop_insensitive",
+        ),
     ],
 )
 def test_mistakes_are_answered_with_what_is_allowed(options: dict[str, Any], message: str) -> None:
