@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from kuleshov import frames, media
+from kuleshov.cli import app
 from kuleshov.controls import CONTROLS, control
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
@@ -173,3 +175,8 @@ def test_videos_that_the_model_was_trained_on_are_written_down(
         run = tmp_path / f"of-{model.name}"
         evaluate(str(model), setup.data, run, config)
         assert environment(run).get("videos_trained_on") == found
+        # The command says so too; everything is answered already.
+        sets = ["--set", "max_completion_tokens=6", "--set", "conditions=[full]"]
+        ran = CliRunner().invoke(app, ["eval", str(model), str(setup.data), "-o", str(run), *sets])
+        said = f"{len(known)} of the videos were trained on: the score may be memory"
+        assert ran.exit_code == 0 and (said in ran.output) == (found is not None)
