@@ -22,7 +22,7 @@ from kuleshov.peaks import Peaks
 from kuleshov.sample import Sample
 from kuleshov.synthesize import MakeConfig, make
 from kuleshov.train.preference import degraded
-from tests.evaluate.backends.stub import answers, completion, endpoint, late
+from tests.evaluate.backends.stub import answers, completion, endpoint, together
 from tests.features.test_aligned import save_aligned
 
 FLASH = Pairing(keys="novelty", peaks=Peaks(smoothing=1))
@@ -158,7 +158,7 @@ def test_an_endpoint_finds_the_keywords(data: Path, tmp_path: Path) -> None:
     model = save_aligned("clip", tmp_path / "clip")
     asks = ["--keys", "relevance", "--model", model, "--into", tmp_path / "keyed"]
     with endpoint() as stub:
-        stub.otherwise = late(0.3, answers(body=completion('["light flashes"]')))
+        stub.otherwise = together(stub, 2, answers(body=completion('["light flashes"]')))
         code, output = pairs(data, *asks, "--endpoint", stub.url, "--model-name", "m")
     assert code == 0, output
     # Several at a time, before the samples are gone through one by one.

@@ -50,9 +50,21 @@ def drops(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
-def late(seconds: float, then: Behaviour | None = None) -> Behaviour:
+def late(seconds: float) -> Behaviour:
     def behave(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(seconds)
+        answers()(handler)
+
+    return behave
+
+
+def together(stub: Stub, count: int, then: Behaviour | None = None) -> Behaviour:
+    """Not before so many are asked at once, or for 20 seconds."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        deadline = time.monotonic() + 20
+        while stub.most_at_once < count and time.monotonic() < deadline:
+            time.sleep(0.005)
         (then or answers())(handler)
 
     return behave

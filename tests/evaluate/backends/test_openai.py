@@ -25,6 +25,7 @@ from kuleshov.controls import control
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import EndpointError, UsageError
 from kuleshov.evaluate.backends.backend import Request
+from kuleshov.evaluate.backends.calls import Calls
 from kuleshov.evaluate.backends.openai import OpenAI
 from kuleshov.evaluate.config import CallConfig, EvalConfig
 from kuleshov.evaluate.results import load_results
@@ -210,18 +211,25 @@ def test_an_endpoint_that_fails_stops_the_run_and_scores_nothing(
 
 
 def test_what_is_under_way_when_another_fails_is_kept(
-    stub: Stub, data: Path, tmp_path: Path
+    stub: Stub, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Of four requests under way one is refused; the three others are answered after that.
-    refused = Event()
+    # Of four requests under way one is refused; the three others are answered after it was given
+    # up, not just after it was refused: else one of them may be read first and make room for more.
+    given_up = Event()
+
+    def give_up(calls: Calls) -> None:
+        whole(calls)
+        given_up.set()
+
+    whole = Calls.give_up
+    monkeypatch.setattr(Calls, "give_up", give_up)
 
     def refuse(handler: BaseHTTPRequestHandler) -> None:
         wait_until(lambda: len(stub.calls) == 4)
         answers(400, b"too long")(handler)
-        refused.set()
 
     def follow(handler: BaseHTTPRequestHandler) -> None:
-        refused.wait(20)
+        given_up.wait(20)
         answers()(handler)
 
     stub.script.append(refuse)
