@@ -79,6 +79,7 @@ class Stub:
         self.otherwise: Behaviour = answers()
         self.open: Event = Event()
         self.open.set()
+        # One that is answered counts until its thread ends, so that this may be one too many.
         self.most_at_once = 0
         self._at_once = 0
         self._lock = Lock()
