@@ -142,7 +142,7 @@ def test_waiting_is_longer_where_encoding_is(
     encode = Encoder._encode
 
     def slow(self: Encoder, sample: Any) -> Any:
-        time.sleep(0.5)
+        time.sleep(1.5)
         return encode(self, sample)
 
     monkeypatch.setattr(Encoder, "_encode", slow)
@@ -152,8 +152,8 @@ def test_waiting_is_longer_where_encoding_is(
     train(setup.data, str(setup.folder), tmp_path, one)
     (line,) = lines(tmp_path / "metrics.jsonl")
     assert line["waiting"] > 0.5
-    # 2 prompts x 2 completions were counted, over at least the 2 x 0.5 s that encoding took.
-    assert line["tokens_per_second"] < line["num_tokens"] / 1.0
+    # 2 prompts x 2 completions were counted, over at least the 2 x 1.5 s that encoding took.
+    assert line["tokens_per_second"] < line["num_tokens"] / 3.0
 
 
 def test_report_to_reaches_the_trainers(

