@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from kuleshov.clips import write_clips
 from kuleshov.errors import UsageError
@@ -22,6 +23,9 @@ REAL = os.environ.get("KULESHOV_TEST_VIDEOS")
 # Threads of models as small as those of the tests wait for each other most of the time. Said
 # before torch is loaded, and to the processes that are started too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Nothing is said of how long an example takes: that is for benchmarks, and the machine may be busy.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

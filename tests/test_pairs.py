@@ -89,7 +89,7 @@ def test_edits_go_along_with_the_frame_that_they_act_on() -> None:
     assert (shown(found.degraded, 6) == wanted).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(1, 12).flatmap(
         lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)), st.booleans())

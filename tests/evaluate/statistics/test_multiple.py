@@ -18,7 +18,7 @@ def test_holm_by_hand() -> None:
     assert holm({"a": 0.03}) == {"a": 0.03}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_that_of_statsmodels(ps: list[float]) -> None:
     theirs = multipletests(ps, method="holm")[1]
