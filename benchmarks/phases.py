@@ -112,7 +112,7 @@ def _time_model(model: Any, clock: Stopwatch) -> None:
     backbone.visual.register_forward_hook(lambda *_: clock.stop())
 
 
-class _Steps(TrainerCallback):  # type: ignore[misc]
+class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
     """Steps from their begin to their end, the optimizer's included."""
 
     def __init__(self, clock: Stopwatch) -> None:

@@ -121,7 +121,7 @@ def step(folder: Path, side: str, setting: Setting, device: str) -> dict[str, An
     time_phases(trainer, clock, tokens.tolist())
     gradients: dict[str, Any] = {}
 
-    class Watch(TrainerCallback):  # type: ignore[misc]
+    class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
         def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
             gradients.clear()
             if gpu:

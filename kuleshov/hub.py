@@ -26,7 +26,7 @@ def check(repo: str) -> None:
     if find_spec("huggingface_hub") is None:
         raise UsageError("--push-to-hub needs huggingface_hub; pip install huggingface_hub")
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # loaded lazily
 
     try:
         validate_repo_id(repo)

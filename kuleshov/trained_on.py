@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
 from kuleshov.sample import Sample
 
@@ -23,11 +24,20 @@ def trained_on(model: str) -> frozenset[str]:
 
     Args:
         model: the folder of a model. Of a name on the hub, or behind an endpoint, nothing is known.
+
+    Raises:
+        UsageError: the file is another one.
     """
     path = Path(model) / FILE
     if not path.is_file():
         return frozenset()
-    return frozenset(json.loads(path.read_text(encoding="utf-8"))["videos"])
+    try:
+        return frozenset(json.loads(path.read_text(encoding="utf-8"))["videos"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise UsageError(
+            f"{path} is no list of videos as `kuleshov train` writes it; remove it, or put back "
+            "the one of this model"
+        ) from error
 
 
 def write_trained_on(model: Path, samples: Iterable[Sample], base: str) -> None:

@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from kuleshov.errors import UsageError
 from kuleshov.sample import Sample
 from kuleshov.trained_on import trained_on, videos_of, write_trained_on
 
@@ -27,3 +30,10 @@ def test_what_the_model_before_was_trained_on_counts_too(tmp_path: Path) -> None
 
 def test_of_a_model_without_the_file_nothing_is_known(tmp_path: Path) -> None:
     assert trained_on(str(tmp_path)) == trained_on("policy:random") == frozenset()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"videos": 3}', '{"videos": [[]]}'])
+def test_another_file_of_that_name_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "trained_on.json").write_text(text)
+    with pytest.raises(UsageError, match="no list of videos as `kuleshov train` writes it"):
+        trained_on(str(tmp_path))

@@ -34,8 +34,8 @@ from kuleshov.tasks.task import Donors, Part, Task, Unit
 STILLS = {"image": (IMAGE, 1), "video": (VIDEO, 2)}
 """How a candidate stands in the prompt, and of how many equal frames it is made."""
 FURTHEST = 64
-"""Frames looked at for each one that is wanted, at most; ours. A video that changes less often, or
-claims to last for weeks as damaged files do, gives no question."""
+"""Steps of 1 / fps that are looked at for each key frame that is wanted, at most; ours. A video
+that changes less often, or claims to last for weeks as damaged files do, gives no question."""
 PROMPT = (
     "<video>\nThe grey frames hide {k} frames of this video.\n{candidates}Which candidates are "
     "the hidden frames? Give their {k} numbers in order of time, for example {example}."
@@ -73,8 +73,8 @@ class Masked(Task):
         hard      4   8    0.1042    0.1161
 
     Args:
-        fps: frames looked at for each second (MVP: 1), from a random start, at most
-            64 `num_frames` of them (ours).
+        fps: frames looked at for each second (MVP: 1), from a random start and for at most
+            64 num_frames / fps seconds (ours).
         num_frames: key frames at most (MVP: N); a frame is one if it differs from the last.
         min_frames: fewer key frames than this are a skip (ours).
         max_similarity: cosine above which two frames count as the same (MVP: kappa).
@@ -190,9 +190,8 @@ class Masked(Task):
         No further than needed, and never further than `FURTHEST`: a video may be hours long.
         """
         per_step = SOURCES[self.source].per_step
-        step = 1 / (per_step * self.fps)
-        end = min(video.end, start + FURTHEST * self.num_frames * per_step * step)
-        seconds = np.arange(start, end, step).tolist()
+        end = min(video.end, start + FURTHEST * self.num_frames / self.fps)
+        seconds = np.arange(start, end, 1 / (per_step * self.fps)).tolist()
         at_once = 2 * self.num_frames * per_step
         found: list[Vectors] = []
         for i in range(0, len(seconds), at_once):

@@ -183,8 +183,9 @@ class Comparative(Objective):
             "reward": rewards[known],
             "shut_out": (~passes).float(),
             "never": (~passes.any(dim=1)).float(),
-            "insensitive": insensitive(quality, less, self.solved)[known].float(),
         }
+        if self.against != NOTHING:
+            found["insensitive"] = insensitive(quality, less, self.solved)[known].float()
         return {f"comparative/{name}": value.mean().item() for name, value in found.items()}
 
     def advantages(

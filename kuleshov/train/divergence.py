@@ -32,7 +32,7 @@ _WAY_OUT = (
 
 
 @final
-class Divergence(TrainerCallback):  # type: ignore[misc]
+class Divergence(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
     """Raises a `DivergenceError` when training goes wrong.
 
     Args:

@@ -46,7 +46,7 @@ def recorded(path: Path) -> Callable[..., list[float]]:
 
 
 @final
-class Follow(TrainerCallback):  # type: ignore[misc]
+class Follow(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
     """Writes what the trainer logs as JSON lines, and reports progress."""
 
     def __init__(

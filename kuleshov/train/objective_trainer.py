@@ -216,7 +216,7 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
         return loss / (self.current_gradient_accumulation_steps if mode == "train" else 1)
 
 
-class _Remember(TrainerCallback):  # type: ignore[misc]
+class _Remember(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
     """Puts the objective's memory into the checkpoints, and takes it out when a run goes on."""
 
     def __init__(self, trainer: ObjectiveTrainer) -> None:

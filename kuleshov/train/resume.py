@@ -81,7 +81,7 @@ def _keep(path: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
 
 
 @final
-class RenamedWeights(TrainerCallback):  # type: ignore[misc]
+class RenamedWeights(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
     """Loads the weights that transformers does not find in a checkpoint."""
 
     def on_train_begin(
@@ -106,7 +106,7 @@ class RenamedWeights(TrainerCallback):  # type: ignore[misc]
 
 
 @final
-class Checkpoints(TrainerCallback):  # type: ignore[misc]
+class Checkpoints(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
     """Marks checkpoints as whole and removes the ones before. To be added last to a trainer."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -79,7 +79,6 @@ class Stub:
         self.otherwise: Behaviour = answers()
         self.open: Event = Event()
         self.open.set()
-        # One that is answered counts until its thread ends, so that this may be one too many.
         self.most_at_once = 0
         self._at_once = 0
         self._lock = Lock()
@@ -106,6 +105,10 @@ def endpoint() -> Iterator[Stub]:
     stub = Stub()
 
     class Handler(BaseHTTPRequestHandler):
+        # Kept until `handle` is through, or a client that has its answer could ask again before the
+        # request is counted off.
+        wbufsize = -1
+
         def do_POST(self) -> None:
             stub.handle(self)
 
