@@ -151,7 +151,7 @@ def synthesize(
                 if result not in results:  # the same reason for each index is one reason
                     results.append(result)
                 continue
-            key = digest(label, dump_json(task.knobs()), video.id, config.seed, index)
+            key = digest(label, dump_json(task.asked()), video.id, config.seed, index)
             results.append(_finished(result, key, split, config, named))
         if config.disjoint and any(isinstance(result, Sample) for result in results):
             break
@@ -160,7 +160,7 @@ def synthesize(
         result = asking.ask(video, row.question, row.answer)
         if isinstance(result, Sample):
             key = digest(
-                asking.name, dump_json(asking.knobs()), video.id, config.seed, row.question
+                asking.name, dump_json(asking.asked()), video.id, config.seed, row.question
             )
             result = _finished(result, key, split, config, kept)
         if result not in results:

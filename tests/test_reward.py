@@ -31,10 +31,20 @@ def test_tagged_form_needs_exactly_one_distinct_answer(completion: str, answer: 
 
 
 @pytest.mark.parametrize(
-    ("completion", "answer"), [("4", "4"), (" 4\n", "4"), ("", None), ("  ", None)]
+    ("completion", "answer"),
+    [
+        *[("4", "4"), (" 4\n", "4"), ("", None), ("  ", None)],
+        *[("<think>3?</think> 4", "4"), ("3?</think>\n\n4", "4"), ("<think></think>", None)],
+    ],
 )
-def test_direct_form_is_the_whole_completion(completion: str, answer: str | None) -> None:
+def test_direct_form_is_all_behind_the_thought(completion: str, answer: str | None) -> None:
     assert extract(completion, "direct") == answer
+
+
+@pytest.mark.parametrize("form", ["tagged", "direct"])
+def test_a_thought_that_is_not_closed_leaves_no_answer(form: Form) -> None:
+    assert extract(f"<think>It may be {wrap('4', form)}", form) is None
+    assert extract(f"<think>a</think><think>{wrap('4', form)}", form) is None
 
 
 @given(st.from_regex(r"[0-9.,\-]{1,20}", fullmatch=True), st.sampled_from(["tagged", "direct"]))

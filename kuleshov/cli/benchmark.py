@@ -20,6 +20,9 @@ def benchmark(
     options: Annotated[
         str, typer.Option(help="Order of options: published, shuffled or circular.")
     ] = "published",
+    reading: Annotated[
+        str, typer.Option(help="How choices are read: ours, published (by its own code), exact.")
+    ] = "ours",
     num_frames: Annotated[int, typer.Option(help="Frames shown of each video.")] = 32,
     max_pixels: Annotated[int, typer.Option(help="Largest area of a frame.")] = 512 * 512,
     go_on: Annotated[
@@ -40,6 +43,7 @@ def benchmark(
     settings = BenchmarkConfig(
         videos=videos,
         options=options,
+        reading=reading,  # type: ignore[arg-type]  # any name; the settings refuse unknown ones
         num_frames=num_frames,
         max_pixels=max_pixels,
         go_on=go_on,

@@ -219,7 +219,7 @@ def _floors(name: str, made: dict[tuple[str, str], Made]) -> str:
 
 
 def _knobs(task: type[Task]) -> str:
-    said = {**dict(arguments(Task)), **dict(arguments(task))}
+    said = dict(arguments(task))
     name = task.name
     knobs = {setting: build(name, setting).knobs() for setting in SETTINGS}
     own = {field.name for field in fields(task)} - {field.name for field in fields(Task)}
@@ -234,10 +234,11 @@ def _knobs(task: type[Task]) -> str:
 
 
 def arguments(task: type[object]) -> Iterator[tuple[str, str]]:
-    """(name, text) of each argument that a class's docstring names."""
-    text = (inspect.getdoc(task) or "").partition("\nArgs:\n")[2]
-    for match in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, re.MULTILINE):
-        yield match[1], " ".join(match[2].split())
+    """(name, text) of each argument that the docstrings of a class and its bases name."""
+    for kind in reversed(task.__mro__):
+        text = inspect.cleandoc(vars(kind).get("__doc__") or "").partition("\nArgs:\n")[2]
+        for match in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", text, re.MULTILINE):
+            yield match[1], " ".join(match[2].split())
 
 
 def _sample(name: str, setting: str, made: dict[tuple[str, str], Made], folder: str) -> str:

@@ -92,6 +92,8 @@ def build(name: str, setting: str = "default", knobs: Mapping[str, Json] | None 
     values: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in changed.items()
     }
+    if "reading" in values and values["reading"] not in kind.READINGS:
+        raise unknown_name(f"reading of {name}", str(values["reading"]), kind.READINGS)
     try:
         return kind(**values)
     except TypeError as error:
@@ -106,7 +108,8 @@ def task_of(sample: Sample) -> Task:
 @lru_cache(maxsize=256)
 def _built(name: str, knobs: str) -> Task:
     """The tasks of a set are few, and building one takes longer than scoring an answer."""
-    return build(name, knobs=json.loads(knobs))
+    before = {**TASKS, **GIVEN}[name].BEFORE if name in TASKS or name in GIVEN else {}
+    return build(name, knobs={**before, **json.loads(knobs)})
 
 
 def score(sample: Sample, completion: str) -> Reward:

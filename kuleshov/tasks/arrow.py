@@ -67,7 +67,7 @@ class Arrow(Choice):
 
     @classmethod
     def paper(cls) -> Self:
-        return cls(reversed=0.55, answers="yes_no", trim=0.0)
+        return cls(reversed=0.55, answers="yes_no", trim=0.0, reading="exact")
 
     def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:
         if reason := too_short(video, self.min_seconds, self.min_frames):

@@ -6,6 +6,12 @@
     answer  B           one letter; two of them are no answer
 
 Reward: 1 for the right option, 0 for another one.
+
+How an answer is read is a setting, `reading`, the same for all questions with options:
+
+    ours        one option named by its letter or its text, in any words    option_named.py
+    published   as a benchmark's own code reads                              published_readings.py
+    exact       the letter, in either case, and nothing else
 """
 
 from __future__ import annotations
@@ -14,12 +20,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import final
+from typing import ClassVar, Literal, final
 
 import numpy as np
 
 from kuleshov.sample import Json, MediaItem, Sample, Video
+from kuleshov.tasks.option_named import option_named, yes_or_no
 from kuleshov.tasks.task import Part, Task, Unit
+
+Reading = Literal["ours", "published", "exact"]
 
 _OPTION = re.compile(r"^([A-Z])\. (.+)$", re.MULTILINE)
 
@@ -29,7 +38,16 @@ class Choice(Task):
     """A task whose answer is one of a few options that the prompt lists behind letters.
 
     A task with answers of another kind overrides `options`.
+
+    Args:
+        reading: how an answer is read: "ours" or "exact", see above. `paper` settings are read
+            exactly, and so are sets that were made before there was a choice.
     """
+
+    READINGS: ClassVar[tuple[Reading, ...]] = ("ours", "exact")
+    BEFORE: ClassVar[dict[str, Json]] = {"reading": "exact"}
+
+    reading: Reading = "ours"
 
     @final
     def ask(
@@ -83,8 +101,10 @@ class Choice(Task):
         return str(answer)
 
     def parse(self, text: str, sample: Sample) -> Json:
-        """The answer of that name, in large or small letters."""
-        return {name.lower(): name for name in self.options(sample)}.get(text.lower())
+        options = self.options(sample)
+        if self.reading == "exact":
+            return {name.lower(): name for name in options}.get(text.lower())
+        return yes_or_no(text) if "yes" in options else option_named(text, options)
 
     def grade(self, answer: Json, truth: Json) -> dict[str, float]:
         return {"total": float(answer == truth)}

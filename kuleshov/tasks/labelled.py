@@ -19,6 +19,8 @@ import numpy as np
 from kuleshov.errors import UsageError
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video
 from kuleshov.sampling import too_short, uniform_in
+from kuleshov.tasks import free_form
+from kuleshov.tasks.choice import Reading
 from kuleshov.tasks.task import Donors, Part, Task, Unit
 
 CHOICE = "Answer with the letter of the right option."
@@ -43,9 +45,13 @@ class Labelled(Task):
         trim: share of the video left out at each end.
         min_seconds: shorter videos are skipped.
         min_frames: videos with fewer decodable frames are skipped.
+        reading: how a choice is read, see choice.py; "exact" is the letter alone, perhaps in
+            brackets or with a mark behind it, as all were read before there was a choice.
     """
 
     name: ClassVar[str] = "labelled"
+    READINGS: ClassVar[tuple[Reading, ...]] = ("ours", "exact")
+    BEFORE: ClassVar[dict[str, Json]] = {"reading": "exact"}
 
     options: tuple[str, ...] = ()
     num_frames: int = 48
@@ -53,6 +59,7 @@ class Labelled(Task):
     trim: float = 0.0
     min_seconds: float = 0.0
     min_frames: int = 2
+    reading: Reading = "ours"
 
     def __post_init__(self) -> None:
         if self.num_frames < 2 or self.num_frames % 2:
@@ -67,7 +74,7 @@ class Labelled(Task):
 
     @classmethod
     def paper(cls) -> Self:
-        return cls(form="direct")
+        return cls(form="direct", reading="exact")
 
     def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:
         return Skip(video.path, "its questions come from rows, see make.labelled", self.name)
@@ -127,9 +134,11 @@ class Labelled(Task):
     def parse(self, text: str, sample: Sample) -> Json:
         if not self.options:
             return text if plain(text) else None
+        if self.reading == "ours":
+            return free_form.letter(text, self.options)
         match = _LETTER.fullmatch(text)
-        letter = match.group(1).upper() if match else ""
-        return letter if letter and letter in ascii_uppercase[: len(self.options)] else None
+        given = match.group(1).upper() if match else ""
+        return given if given and given in ascii_uppercase[: len(self.options)] else None
 
     def grade(self, answer: Json, truth: Json) -> dict[str, float]:
         return {"total": float(plain(answer) == plain(truth))}

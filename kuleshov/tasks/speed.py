@@ -63,7 +63,7 @@ class Speed(Choice):
 
     @classmethod
     def paper(cls) -> Self:
-        return cls()
+        return cls(reading="exact")
 
     def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:
         interval = video.duration / video.num_frames

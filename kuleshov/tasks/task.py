@@ -68,6 +68,10 @@ class Task(ABC):
     about_order: ClassVar[bool] = False
     """Whether the answer is an order or a direction: shuffled frames then ask another question, so
     its time gain counts from a single frame alone (evaluate/time_gain.py)."""
+    READINGS: ClassVar[tuple[str, ...]] = ()
+    """Allowed values of `reading`, of a task that has it: how an answer is read (choice.py)."""
+    BEFORE: ClassVar[dict[str, Json]] = {}
+    """Values of knobs in samples that were made before there were these knobs."""
     right_from: ClassVar[float] = 1.0
     """The least reward of an answer that is called right where only right and wrong are told."""
 
@@ -154,6 +158,11 @@ class Task(ABC):
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
         }
+
+    @final
+    def asked(self) -> dict[str, Json]:
+        """The knobs that decide what is asked, which ids hash: not how an answer is read."""
+        return {key: value for key, value in self.knobs().items() if key != "reading"}
 
     @final
     def frame_size(self, video: Video) -> tuple[int, int]:

@@ -84,7 +84,7 @@ class TextFrames(Choice):
 
     @classmethod
     def paper(cls) -> Self:
-        return cls(frames_per_page=1)
+        return cls(frames_per_page=1, reading="exact")
 
     def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:
         size = self._per_page()

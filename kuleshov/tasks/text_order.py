@@ -118,7 +118,7 @@ class TextOrder(Choice):
 
     @classmethod
     def paper(cls) -> Self:
-        return cls()
+        return cls(reading="exact")
 
     def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:
         lengths = rng.integers(1, self.max_seconds + 1, size=self.num_captions).tolist()

@@ -72,7 +72,7 @@ class Turned(Choice):
 
     @classmethod
     def paper(cls) -> Self:
-        return cls()
+        return cls(reading="exact")
 
     def synthesize(self, video: Video, rng: np.random.Generator, donors: Donors) -> Sample | Skip:
         if reason := too_short(video, self.min_seconds, self.min_frames):

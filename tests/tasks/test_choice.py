@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kuleshov.errors import UsageError
 from kuleshov.sample import Sample, Video
+from kuleshov.tasks import build, task_of
 from kuleshov.tasks.choice import Choice
 from kuleshov.tasks.task import Donors, Unit
 from tests.conftest import a_video
@@ -71,8 +73,45 @@ def test_no_letter_is_likelier_than_another() -> None:
         ("", None),
     ],
 )
-def test_parse_takes_one_letter_of_an_option(text: str, answer: object) -> None:
-    assert Drink().parse(text, a_sample()) == answer
+def test_read_exactly_an_answer_is_one_letter_of_an_option(text: str, answer: object) -> None:
+    assert Drink(reading="exact").parse(text, a_sample()) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        *[(text, True) for text in ("{}", "({})", "{}.", "**{}**", "Option {}", "{}. tea", "tea")],
+        *[(text, False) for text in ("", "E", "{} or {other}", "not {}", "{}. milk", "coffee tea")],
+    ],
+)
+def test_an_answer_is_read_in_the_words_that_a_model_finds(text: str, right: bool) -> None:
+    sample = a_sample()
+    other = "A" if sample.answer != "A" else "B"
+    said = text.format(sample.answer, other=other)
+    assert Drink().score(sample, f"<answer>{said}</answer>").total == float(right)
+
+
+def test_how_an_answer_is_read_is_no_part_of_what_is_asked() -> None:
+    assert Drink().asked() == Drink(reading="exact").asked()
+    assert Drink().knobs() != Drink(reading="exact").knobs()
+
+
+@pytest.mark.parametrize("name", ["arrow", "odd_clip", "speed", "turned", "labelled"])
+def test_samples_of_before_are_read_as_they_were(name: str) -> None:
+    knobs = build(name).knobs()
+    del knobs["reading"]
+    old = replace(a_sample(), task=name, knobs=knobs)
+    assert task_of(old).knobs()["reading"] == "exact"
+    assert build(name, "paper").knobs()["reading"] == "exact"
+    assert build(name).knobs()["reading"] == "ours"
+
+
+def test_a_reading_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown reading of given_choice 'mine'"):
+        build("given_choice", knobs={"reading": "mine"})
+    # No paper publishes how its answers are read.
+    with pytest.raises(UsageError, match=r"unknown reading of turned 'published'.*exact, ours"):
+        build("turned", knobs={"reading": "published"})
 
 
 @given(st.sampled_from("ABCD"), st.sampled_from("ABCD"))
@@ -82,8 +121,10 @@ def test_only_the_truth_earns(answer: str, truth: str) -> None:
 
 @given(st.text())
 def test_what_is_parsed_is_an_option_and_is_written_as_it_was_read(text: str) -> None:
-    answer = Drink().parse(text, a_sample())
+    answer = Drink(reading="exact").parse(text, a_sample())
     assert answer is None or (answer in "ABCD" and Drink().write(answer) == text.upper())
+    answer = Drink().parse(text, a_sample())
+    assert answer is None or Drink().parse(Drink().write(answer), a_sample()) == answer
 
 
 def test_units_say_of_each_option_whether_it_is_right() -> None:

@@ -35,7 +35,7 @@ options_of = st.integers(2, 26).map(lambda n: [f"option number {i}" for i in ran
         ],
         *[
             (text, "C")
-            for text in ("C: Vitamin C", "**C**", "So I take C", "The answer is C, not A")
+            for text in ("C: Vitamin C", "**C**", "So I take C", "The answer is C, not that")
         ],
         *[
             (text, "A")
@@ -62,6 +62,8 @@ def test_letters_that_are_read(text: str, right: str) -> None:
         ],
         *["The answer is A. No, the answer is B.", "<answer>A</answer><answer>B</answer>"],
         *["<think>B</think>", "<think>The answer is B</think> I do not know"],
+        # Two options are named; which one is meant is not for us to say.
+        *["The answer is C, not A"],
     ],
 )
 def test_texts_that_give_no_letter(text: str) -> None:
@@ -124,6 +126,16 @@ def test_yes_and_no(text: str, answer: str | None) -> None:
         *[("10.", 10.0), ("There are three.", 3.0), ("3 chairs, I count 3", 3.0)],
         *[("", None), ("many", None), ("3 to 4", None), ("two or three", None), ("v2", None)],
         *[("9" * 400, None), ("1.2.3", None)],
+        # A number with all of its marks, and nothing that is part of another one.
+        *[("1e3", 1000.0), ("1.5e-2", 0.015), (".5", 0.5), ("-.5", -0.5), ("\u22123", -3.0)],
+        *[("minus 3", -3.0), ("5 m\u00b2", 5.0), ("10%", 10.0), ("\uff11\uff12", 12.0)],
+        *[("twenty-one", 21.0), ("twenty one", 21.0), ("There is one.", 1.0), ("3.5m", 3.5)],
+        *[("3k", None), ("3D", None), ("2nd", None), ("0x10", None), ("10^3", None)],
+        *[("1,2", None), ("12:30", None), ("1/2", None), ("3+2", None), ("9e999", None)],
+        *[("3 million", None), ("one hundred", None), ("two and a half", None)],
+        # Denied, a bound, or no number at all.
+        *[("not 3", None), ("more than 3", None), ("over 3", None), ("3 or so", None)],
+        *[("the one on the left", None), ("No one", None), ("half", None)],
     ],
 )
 def test_numbers(text: str, value: float | None) -> None:
@@ -140,6 +152,11 @@ def test_numbers(text: str, value: float | None) -> None:
         *[("4 - 4", [4.0, 4.0])],
         *[("", None), ("at 3 s", None), ("9 - 3", None), ("3-5 and 6-7", None), ("1-2-3", None)],
         *[("9" * 400 + "-" + "9" * 401, None)],
+        # Other units are told apart, and other clocks are no answer.
+        *[("1.5 - 2.5 minutes", [90.0, 150.0]), ("1 min 30 s - 2 min", [90.0, 120.0])],
+        *[("100-200 ms", [0.1, 0.2]), ("2~4", [2.0, 4.0]), ("(2, 4)", [2.0, 4.0])],
+        *[("frames 10 to 38", None), ("10-38 frames", None), ("10% to 20%", None)],
+        *[("not 2 to 4", None), ("-3 to 4", None), ("1m30s to 2m", None), ("2, 4", None)],
     ],
 )
 def test_intervals(text: str, span: list[float] | None) -> None:
@@ -151,7 +168,7 @@ def test_intervals(text: str, span: list[float] | None) -> None:
     [
         *[("2, 1, 3", [2, 1, 3]), ("Correct order: 3 1 2.", [3, 1, 2]), ("2>1>3", [2, 1, 3])],
         *[("", None), ("2, 1", None), ("1, 2, 2", None), ("1, 2, 3, 4", None), ("213", None)],
-        *[("1, 2, 3 or 3, 2, 1", None), ("9" * 5000, None)],
+        *[("1, 2, 3 or 3, 2, 1", None), ("9" * 5000, None), ("not 2, 1, 3", None)],
     ],
 )
 def test_orders(text: str, given: list[int] | None) -> None:

@@ -41,11 +41,16 @@ def test_the_prompt_names_the_options_with_letters() -> None:
     ("text", "total"),
     [
         *[(right, 1.0) for right in ("B", "b", "(B)", "B.", "(b).")],
-        *[(wrong, 0.0) for wrong in ("A", "C", "D", "A B", "A or B", "B, C", "green", "", "?")],
+        *[(wrong, 0.0) for wrong in ("A", "C", "D", "A B", "A or B", "B, C", "red", "", "?")],
     ],
 )
 def test_one_letter_is_the_answer_to_a_choice(setting: str, text: str, total: float) -> None:
     assert earned(asked("B", setting=setting), text) == total
+
+
+def test_the_text_of_an_option_is_read_too_but_not_as_published() -> None:
+    assert earned(asked("B"), "It is green.") == 1.0
+    assert earned(asked("B", setting="paper"), "It is green.") == 0.0
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from kuleshov.errors import UsageError, unknown_name
+from kuleshov.tasks.choice import Reading
 
 ORDERS = ("published", "shuffled", "circular")
 
@@ -23,6 +25,8 @@ class BenchmarkConfig:
         min_pixels: least area of a frame.
         max_pixels: largest area of a frame.
         size_multiple: see `kuleshov.tasks.Task`.
+        reading: how choices are read: "ours", "published" as the benchmark's own code reads them,
+            or "exact" (tasks/choice.py).
         judged: free text is for a judge to grade (`eval.judge`), and not compared as text.
         seed: of the shuffled options.
         workers: processes, which change no sample; None for one a core.
@@ -35,6 +39,7 @@ class BenchmarkConfig:
     min_pixels: int = 128 * 128
     max_pixels: int = 512 * 512
     size_multiple: int = 32
+    reading: Reading = "ours"
     judged: bool = False
     seed: int = 0
     workers: int | None = 0
@@ -42,6 +47,8 @@ class BenchmarkConfig:
     def __post_init__(self) -> None:
         if self.options not in ORDERS:
             raise unknown_name("order of options", self.options, ORDERS)
+        if self.reading not in get_args(Reading):
+            raise unknown_name("reading", self.reading, get_args(Reading))
         if self.num_frames < 2 or self.num_frames % 2:
             # Video models merge frames in pairs and repeat the last of an odd number.
             raise UsageError(f"num_frames is {self.num_frames}; allowed: even numbers")

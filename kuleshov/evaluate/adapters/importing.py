@@ -19,9 +19,10 @@ from kuleshov.files import replace_text
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, rng_for
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video, dump_json
-from kuleshov.tasks.given_choices import GivenChoice
+from kuleshov.tasks.given_choices import GivenChoice, GivenYesNo
 from kuleshov.tasks.given_texts import GivenText
 from kuleshov.tasks.given_values import GivenInterval
+from kuleshov.tasks.published_readings import PUBLISHED, PUBLISHED_YES_NO
 
 _NAMED = 20
 
@@ -55,6 +56,11 @@ def import_benchmark(
     items = list(ADAPTERS[name].items(folder, Videos(root)))
     if not items:
         raise UsageError(f"{folder} holds no question of {name}")
+    if config.reading == "published":
+        if name not in PUBLISHED and any(item.options is not None for item in items):
+            raise unknown_name("published reading of choices of benchmark", name, PUBLISHED)
+        if name not in PUBLISHED_YES_NO and any(isinstance(i.kind, GivenYesNo) for i in items):
+            raise unknown_name("published reading of yes and no of", name, PUBLISHED_YES_NO)
     found = read_all(root, sorted({item.video for item in items}), config, progress)
     missing = {path: value for path, value in found.items() if isinstance(value, Skip)}
     _report_missing(out, missing, len(found), config.go_on)
@@ -123,8 +129,10 @@ def _sample(
     task = replace(item.kind, **limits)
     answer: Json = item.answer
     if options is not None:
-        task = GivenChoice(options=options.texts, **limits)
+        task = GivenChoice(options=options.texts, reading=config.reading, **limits)
         answer = options.letter
+    if isinstance(task, GivenYesNo):
+        task = replace(task, reading=config.reading)
     if isinstance(task, GivenText):
         task = replace(task, judged=config.judged)
     if isinstance(task, GivenInterval):
@@ -144,7 +152,7 @@ def _sample(
         if config.options == "circular":
             published |= {"rotated": True}
             more["set"] = item.key
-    key = dump_json([__name__, name, item.key, turn, prompt, answer, task.knobs(), config.seed])
+    key = dump_json([__name__, name, item.key, turn, prompt, answer, task.asked(), config.seed])
     blank = Sample(
         id=f"{digest(key, video_id, repr(shown)):032x}"[:16],
         task=task.name,

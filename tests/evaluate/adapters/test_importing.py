@@ -85,6 +85,27 @@ def test_circular_options_are_a_set_that_is_right_as_a_whole(
     assert found["right in all rotations", "share"].value == pytest.approx(0.5)
 
 
+def test_questions_read_in_another_way_are_the_same_questions(
+    folders: Folders, tmp_path: Path
+) -> None:
+    sets = {}
+    for reading in ("ours", "published"):
+        config = replace(CONFIG, reading=reading)
+        import_benchmark("video_mme", folders("video_mme"), tmp_path / reading, config)
+        sets[reading] = load_samples(tmp_path / reading)
+        assert {sample.knobs["reading"] for sample in sets[reading]} == {reading}
+    assert [s.id for s in sets["ours"]] == [s.id for s in sets["published"]]
+
+
+def test_a_published_reading_that_is_not_known_is_refused(folders: Folders, tmp_path: Path) -> None:
+    config = replace(CONFIG, reading="published")
+    with pytest.raises(UsageError, match="unknown published reading of choices of benchmark"):
+        import_benchmark("video_mmmu", folders("video_mmmu"), tmp_path / "out", config)
+    assert not (tmp_path / "out" / "config.yaml").exists()
+    with pytest.raises(UsageError, match="unknown reading 'theirs'"):
+        replace(CONFIG, reading="theirs")
+
+
 def test_shuffled_options_belong_to_the_seed(folders: Folders, tmp_path: Path) -> None:
     def orders(seed: int, out: str) -> list[list[int]]:
         config = replace(CONFIG, options="shuffled", seed=seed)

@@ -1,0 +1,226 @@
+"""What models answer to a question with options, each with its right reading.
+
+Every row: the text, the option that it names ("" for none), and where a text of this form was seen:
+a repository with the number of its issue or pull request, the path of a scorer, or "ours". The
+texts are written anew, on options of our own.
+"""
+
+from __future__ import annotations
+
+OPTIONS = ("Red balloon", "A grey cat", "The second door", "I walk home")
+"""A to D: two begin with a word that is a letter too."""
+
+MCQ_EXTRACT = "lmms-eval lmms_eval/tasks/_task_utils/mcq_extract.py"
+MATCHING = "VLMEvalKit vlmeval/utils/matching_util.py"
+VIDEO_MME = "lmms-eval lmms_eval/tasks/videomme/utils.py"
+MOTION = "lmms-eval lmms_eval/tasks/motionbench/utils.py"
+TEMPCOMPASS = "lmms-eval lmms_eval/tasks/tempcompass/utils.py"
+MVBENCH = "lmms-eval lmms_eval/tasks/mvbench/utils.py"
+OPD = "aniri15/OPD-V#2"
+OMNI = "multimodal-art-projection/OmniBench#8"
+INSPECT = "UKGovernmentBEIS/inspect_ai#2216"
+INSPECT_FIX = "UKGovernmentBEIS/inspect_ai#3910"
+OMLX = "jundot/omlx#3668"
+DS4 = "antirez/ds4#319"
+DS4_LATER = "antirez/ds4#321"
+GYM = "NVIDIA-NeMo/Gym#1844"
+SKILLS = "NVIDIA-NeMo/Skills#1526"
+HARNESS = "EleutherAI/lm-evaluation-harness#4188"
+MMLU_PRO = "chigkim/Ollama-MMLU-Pro#6"
+VERBOSE = "open-compass/VLMEvalKit#1552"
+MLVU = "EvolvingLMMs-Lab/lmms-eval#364"
+MME_V2 = "EvolvingLMMs-Lab/lmms-eval#1475"
+PAPER_QA = "Future-House/paper-qa#709"
+AGI = "ruixiangcui/AGIEval#3"
+OURS = "ours"
+
+ANSWERS: tuple[tuple[str, str, str], ...] = (
+    # One option, by its letter.
+    ("B", "B", MCQ_EXTRACT),
+    ("b", "B", INSPECT_FIX),
+    ("(B)", "B", MCQ_EXTRACT),
+    ("(b)", "B", MCQ_EXTRACT),
+    ("B.", "B", MLVU),
+    ("B)", "B", MCQ_EXTRACT),
+    ("B:", "B", MCQ_EXTRACT),
+    ("[B]", "B", MVBENCH),
+    ("{B}", "B", SKILLS),
+    ("<B>", "B", SKILLS),
+    ("**B**", "B", MME_V2),
+    ("*B*", "B", SKILLS),
+    ("`B`", "B", OURS),
+    ("$B$", "B", OURS),
+    ("\u201cB\u201d", "B", OURS),
+    ("'B'", "B", MVBENCH),
+    ("B\n", "B", OURS),
+    ("  B  ", "B", MVBENCH),
+    ("\uff22", "B", OURS),  # a full-width letter
+    ("\\boxed{B}", "B", GYM),
+    ("\\boxed{\\text{B}}", "B", GYM),
+    ("\\boxed{B: A grey cat}", "B", GYM),
+    ("A wall, then C? \\boxed{B}", "B", GYM),
+    ("$\\boxed{\\mathrm{B}}$", "B", GYM),
+    ("<answer>B</answer>", "B", "maxtext AI-Hypercomputer/maxtext#4150"),
+    ("A or C? <answer>(B)</answer>", "B", OURS),
+    ("<answer>B", "B", OURS),
+    ("Answer: B", "B", MOTION),
+    ("ANSWER: B", "B", "modelscope/evalscope#1593"),
+    ("Answer: **D**", "D", OPD),
+    ("**Answer:** (B)", "B", OPD),
+    ("Answer: (D)", "D", MMLU_PRO),
+    ("answer:b", "B", INSPECT_FIX),
+    ("Answer - B", "B", OURS),
+    ("Final answer: D.", "D", OPD),
+    ("### Final Answer\nD", "D", OPD),
+    ("The correct answer is d.", "D", OPD),
+    ("The answer is B.", "B", VIDEO_MME),
+    ("The answer is (B).", "B", VIDEO_MME),
+    ("The answer is: B", "B", VIDEO_MME),
+    ("The answer is option B", "B", VIDEO_MME),
+    ("The correct answer is B", "B", VIDEO_MME),
+    ("The best answer is B", "B", VIDEO_MME),
+    ("The best option is B.", "B", VIDEO_MME),
+    ("The correct option is (B).", "B", VIDEO_MME),
+    ("Best option:(B", "B", MVBENCH),
+    ("Best option: (B) A grey cat", "B", MVBENCH),
+    ("I choose B", "B", MCQ_EXTRACT),
+    ("I select B.", "B", MCQ_EXTRACT),
+    ("I pick (B)", "B", MCQ_EXTRACT),
+    ("My choice is B", "B", MCQ_EXTRACT),
+    ("The correct choice is B, clearly.", "B", MCQ_EXTRACT),
+    ("Option B", "B", OURS),
+    ("option b", "B", OURS),
+    ("Option (B)", "B", OURS),
+    ("Choice B.", "B", OURS),
+    ("It's B", "B", OURS),
+    ("I think it is C", "C", DS4),
+    ("Answer: I think it is C", "C", DS4),
+    ("I would pick B \u2014 a safe choice.", "B", HARNESS),
+    ("The answer is B because a car moves.", "B", HARNESS),
+    ("The answer is C because I counted.", "C", OMLX),
+    ("Probably C", "C", OURS),
+    ("So, C.", "C", OURS),
+    ("Therefore, the answer is C!", "C", OURS),
+    ("C is the right one.", "C", OURS),
+    ("C is correct because it opens last.", "C", VERBOSE),
+    ("The correct answer is B. Here is why: option B shows it.", "B", VERBOSE),
+    ("B. 4", "B", HARNESS),
+    ("B, since nothing else moves", "B", OURS),
+    ('{"answer": "B"}', "B", OURS),
+    ("B B B B", "B", OURS),
+    ("Yes, C", "C", OURS),
+    ("I am not sure, but C", "C", OURS),
+    ("Without a doubt, C.", "C", OURS),
+    ("There is no doubt that it is C.", "C", OURS),
+    ("A", "A", OURS),
+    ("a", "A", INSPECT_FIX),
+    ("Option A shows it best", "A", OURS),
+    ("A because it rises", "A", OURS),
+    ("The answer is A, as it rises.", "A", OURS),
+    ("\u7b54\u6848\u662fB", "B", MCQ_EXTRACT),
+    ("\u9009B", "B", MCQ_EXTRACT),
+    ("\u9009\u9879 (B)\u3002", "B", AGI),
+    ("\uc815\ub2f5\uc740 B", "B", MCQ_EXTRACT),
+    ("\u7b54\u3048\u306fB", "B", MCQ_EXTRACT),
+    # One option, by its text, or by both.
+    ("Red balloon", "A", TEMPCOMPASS),
+    ("red balloon.", "A", TEMPCOMPASS),
+    ("It is the second door.", "C", MME_V2),
+    ("A grey cat", "B", OMNI),
+    ("Answer: A grey cat", "B", OMNI),
+    ("I walk home", "D", DS4),
+    ("I walk home.", "D", DS4),
+    ("The answer is \u201cI walk home\u201d", "D", DS4),
+    ("B. A grey cat", "B", OMNI),
+    ("B A grey cat", "B", OMNI),
+    ("(B) A grey cat", "B", TEMPCOMPASS),
+    ("B) A grey cat", "B", TEMPCOMPASS),
+    ("B: A grey cat.", "B", TEMPCOMPASS),
+    ("B - A grey cat", "B", OURS),
+    ("B-A grey cat", "B", OURS),
+    ("C.The second door", "C", OURS),
+    ("b. a grey cat", "B", HARNESS),
+    ("C\nThe second door", "C", OURS),
+    ("C. It is the second one from the left", "C", OURS),
+    ("The answer is B, a grey cat that sleeps.", "B", OURS),
+    ("A. Red balloon", "A", OURS),
+    # Two options.
+    ("A or B", "", OURS),
+    ("B, C", "", INSPECT_FIX),
+    ("A, B and C", "", INSPECT_FIX),
+    ("B and D", "", INSPECT_FIX),
+    ("B/C", "", OURS),
+    ("(A)(B)", "", OURS),
+    ("A B", "", OURS),
+    ("Either B or C", "", OURS),
+    ("Options A and B", "", OURS),
+    ("B, or maybe C", "", OURS),
+    ("B. The second door", "", OMNI),
+    ("The answer is C. Red balloon", "", OURS),
+    ("red balloon or the second door", "", PAPER_QA),
+    ("The answer is B. Note that A is a common distractor.", "", OMLX),
+    ("ANSWER IS D. A is incorrect.", "", OMLX),
+    ("I considered (A), but it is incorrect. Final answer: D.", "", OPD),
+    ("Answer: It is not B, the answer is D", "", DS4_LATER),
+    ("Answer: rules out C, leaving D", "", DS4_LATER),
+    ("Answer: D, not B", "", DS4_LATER),
+    ("\\boxed{B} or \\boxed{C}", "", GYM),
+    ("<answer>B</answer><answer>C</answer>", "", OURS),
+    ("A) Red balloon B) A grey cat C) The second door D) I walk home", "", MATCHING),
+    ('{"B": 0.6, "C": 0.4}', "", OURS),
+    ("C or E", "", OURS),
+    ("C or something else", "", OURS),
+    ("Between B and the others", "", OURS),
+    # One that is denied or only asked for.
+    ("Not B", "", DS4_LATER),
+    ("The answer is not B.", "", DS4_LATER),
+    ("It isn't (B)", "", DS4_LATER),
+    ("It can\u2019t be B.", "", DS4_LATER),
+    ("B is wrong", "", OPD),
+    ("(B) is incorrect.", "", OPD),
+    ("B is not the answer", "", OURS),
+    ("Anything but B", "", OURS),
+    ("Everything except C", "", DS4_LATER),
+    ("I would rule out B", "", DS4_LATER),
+    ("Neither B nor another", "", OURS),
+    ("B? No.", "", OURS),
+    ("It is not a grey cat.", "", OURS),
+    ("The second door is wrong.", "", OURS),
+    ("I doubt that it is B", "", OURS),
+    ("Is it B?", "", OURS),
+    ("\u4e0d\u662fB", "", OURS),
+    # None.
+    ("", "", "maifoundations/Streamo#11"),
+    (".", "", OURS),
+    ("Answer:", "", OPD),
+    ("The correct answer is", "", VIDEO_MME),
+    ("ANSWER: None of the above", "", INSPECT),
+    ("All of them", "", OURS),
+    ("ANSWER: Don't know", "", INSPECT),
+    ("ANSWER: I don't know", "", INSPECT),
+    ("Can not determine the answer", "", MATCHING),
+    ("Sorry, I can't help with images of people yet.", "", MATCHING),
+    ("I can't process this file.", "", MATCHING),
+    ("As an AI, I cannot watch videos.", "", MATCHING),
+    ("E", "", OURS),
+    ("The answer is F.", "", OURS),
+    ("A wall", "", MATCHING),
+    ("A man opens a door and leaves.", "", MATCHING),
+    ("I saw nothing.", "", DS4),
+    ("Vitamin C", "", OURS),
+    ("Plan B fails", "", OURS),
+    ("A U-turn by Team D", "", OURS),
+    ("A.I. wrote it", "", OURS),
+    ("Because it moves", "", OPD),
+    ("Definitely", "", INSPECT),
+    ("Balloon", "", INSPECT),
+    ("a door", "", OURS),
+    ("ABCD", "", OURS),
+    ("AC/DC", "", OURS),
+    ("B2", "", OURS),
+    ("(s)", "", OURS),
+    ("door(s)", "", OURS),
+    ("the answer is 94106", "", PAPER_QA),
+    ("\\boxed{\\langle H\\rangle \\ll \\Delta E}", "", SKILLS),
+    ("\u9009\u9879", "", AGI),
+)
