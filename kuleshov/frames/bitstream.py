@@ -101,6 +101,8 @@ class Units:
         parameters: list[bytes] = []
         turns, first = False, None
         for start, stop in self._units(data):
+            if data[start] & 0x80:
+                break  # damaged: this bit is always 0
             kind = data[start] & 31 if syntax.head == 1 else data[start] >> 1 & 63
             if kind in syntax.slices:
                 if syntax.head == 1:

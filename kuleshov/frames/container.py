@@ -15,11 +15,16 @@ from av.video.stream import VideoStream
 
 from kuleshov.errors import UnreadableVideoError
 from kuleshov.frames.clock import on_one_clock
+from kuleshov.frames.encryption import looks_encrypted
 from kuleshov.locations import Location, reason
 
 
 class Unshowable(Exception):
     """Why what a file shows, or when, cannot be told; `opened` adds the file's name."""
+
+
+class Undecodable(Unshowable):
+    """Nothing can be decoded, and the reason may be another one than it seems."""
 
 
 @contextmanager
@@ -39,17 +44,18 @@ def opened(path: Location) -> Iterator[tuple[Any, VideoStream]]:
             # Old files have titles in other encodings than UTF-8.
             container = av.open(source, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or error
-            raise UnreadableVideoError(
-                f"{path.name}: cannot be opened as a video: {said}"
-            ) from error
+            said = f"cannot be opened as a video: {getattr(error, 'strerror', None) or error}"
+            said = _ENCRYPTED if looks_encrypted(path) else said
+            raise UnreadableVideoError(f"{path.name}: {said}") from error
         with container:
             # Set by PyAV, it lets FFmpeg make up presentation times that step back and forth.
             container.flags &= ~Flags.gen_pts.value
             try:
                 yield container, _video_stream(container)
             except Unshowable as error:
-                raise UnreadableVideoError(f"{path.name}: {error}") from error
+                hidden = isinstance(error, Undecodable) and looks_encrypted(path)
+                said = _ENCRYPTED if hidden else error
+                raise UnreadableVideoError(f"{path.name}: {said}") from error
 
 
 @contextmanager
@@ -75,7 +81,7 @@ def _bytes(path: Location) -> Iterator[Any]:
 _PLAYLISTS = {"concat", "dash", "hls"}
 """Formats that hold no video but name others, which may lie anywhere."""
 
-_ENCRYPTED = "is encrypted; give it as its owner can play it, decrypted"
+_ENCRYPTED = "is encrypted; give it decrypted, as its owner can"
 
 
 def _video_stream(container: Any) -> VideoStream:
@@ -88,11 +94,11 @@ def _video_stream(container: Any) -> VideoStream:
         if stream is None:
             raise Unshowable("has no video stream but a cover picture")
     if not isinstance(stream, VideoStream):
-        raise Unshowable("has no video stream")
+        raise Undecodable("has no video stream")
     if _says_encrypted(container, stream):
         raise Unshowable(_ENCRYPTED)
     if stream.codec_context is None:
-        raise Unshowable("no decoder for the video stream")
+        raise Undecodable("no decoder for the video stream")
     # One thread per process: the parallelism is one process per core.
     stream.codec_context.thread_count = 1
     return stream

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import av
 from av.video.frame import VideoFrame
 
-from kuleshov.errors import UnreadableVideoError
 from kuleshov.frames.clock import in_seconds, is_timeless
-from kuleshov.frames.container import opened, packets
+from kuleshov.frames.container import Undecodable, opened, packets
 from kuleshov.frames.listing import Packet, list_packets
 from kuleshov.frames.scale import caveats, display_size
 from kuleshov.frames.sequential import last_duration, on_screen
@@ -106,6 +105,6 @@ def scan_frames(path: Location) -> StreamInfo:
             num_frames += 1
             found.update(caveats(frame))
         if not num_frames:
-            raise UnreadableVideoError(f"{path.name}: no frame of the video stream can be decoded")
+            raise Undecodable("no frame of the video stream can be decoded")
         codec = stream.codec_context.codec.canonical_name
         return StreamInfo(start, end, num_frames, *size, codec, tuple(sorted(found)))

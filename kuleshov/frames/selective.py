@@ -63,12 +63,15 @@ def picked(
     waiting = [shown[place] for place in reversed(places)]
     last = None
     for frame in _decode(path, listed, set(wanted)):
-        if frame.pts is None or (last is not None and frame.pts <= last):
+        # Others may refer to it, and what a damaged one shows depends on those before it.
+        if frame.pts is None or frame.is_corrupt or frame.interlaced_frame:
+            raise Unproven
+        if last is not None and frame.pts <= last:
             raise Unproven
         last = frame.pts
         if frame.pts not in wanted:
             continue
-        if frame.pts != waiting.pop() or frame.is_corrupt or frame.interlaced_frame:
+        if frame.pts != waiting.pop():
             raise Unproven
         place = wanted[frame.pts]
         if place + 1 < len(appears):
