@@ -89,6 +89,11 @@ class Units:
             self._read_numbering([header[start:]])
 
     @property
+    def speak(self) -> bool:
+        """Whether packets of this codec say anything."""
+        return self._syntax is not None
+
+    @property
     def period(self) -> int | None:
         """After how many pictures of H.264 their numbers start again; None where it is not told."""
         return 1 << self._length if self._length else None

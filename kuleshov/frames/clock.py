@@ -45,23 +45,29 @@ def on_one_clock(packets: Iterable[Any], container: Any, stream: VideoStream) ->
     offset = 0
     upcoming: int | None = None  # when the next packet should be decoded
     for packet in packets:
-        if packet.size and timeless:
+        if not packet.size or timeless:
             packet.pts = packet.dts = None
-        elif packet.size:
-            dts, pts = _plus(packet.dts, offset), _plus(packet.pts, offset)
-            if dts is not None and upcoming is not None:
-                far = dts - upcoming
-                if may_jump and not -back <= far <= forth:
+            yield packet
+            continue
+        dts, pts = packet.dts, packet.pts
+        if offset:
+            dts, pts = _plus(dts, offset), _plus(pts, offset)
+        if upcoming is not None and dts is not None:
+            far = dts - upcoming
+            if may_jump:
+                if not -back <= far <= forth:
                     offset -= far
                     dts, pts = upcoming, _plus(pts, -far)
-                elif not may_jump and abs(far) > absurd:
-                    dts = None
-                if not may_jump and pts is not None and abs(pts - upcoming) > absurd:
+            else:
+                if pts is not None and not -absurd <= pts - upcoming <= absurd:
                     pts = None
-            dts = upcoming if dts is None else dts
-            packet.dts, packet.pts = dts, pts
-            if dts is not None:
-                upcoming = dts + (packet.duration or _frame_ticks(stream) or 0)
+                if not -absurd <= far <= absurd:
+                    dts = None
+        if dts is None:
+            dts = upcoming
+        packet.dts, packet.pts = dts, pts
+        if dts is not None:
+            upcoming = dts + (packet.duration or _frame_ticks(stream) or 0)
         yield packet
 
 

@@ -139,6 +139,7 @@ def _demuxed(container: Any, stream: VideoStream) -> Iterator[Any]:
             return
         if packet is None:
             return
-        if packet.has_sidedata("encryption_info"):
+        # Not asked of each packet: what starts in the clear is encrypted from a key frame on.
+        if packet.is_keyframe and packet.has_sidedata("encryption_info"):
             raise Unshowable(_ENCRYPTED)
         yield packet

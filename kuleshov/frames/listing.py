@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from av.video.stream import VideoStream
 
-from kuleshov.frames.bitstream import Slice, Told, Units
+from kuleshov.frames.bitstream import Slice, Units
 
 CODECS = frozenset({"av1", "h264", "hevc", "vp9"})
 """Not vp8, which has packets that are never shown; not mpeg4, which may pack two frames in one."""
@@ -52,22 +52,23 @@ def list_packets(packets: Iterable[Any], stream: VideoStream) -> list[Packet] | 
     units = Units(decoder)
     listed: list[Packet] = []
     slices: list[Slice | None] = []
-    first: Told | None = None
+    parameters: tuple[bytes, ...] | None = None
     damaged = False
     for packet in packets:
         if not packet.size:
             continue  # the empty one at the end
-        told = units.told(packet)
-        first = first or told
-        changes = packet.has_sidedata("new_extradata") or (
-            told.parameters and not set(told.parameters) <= set(first.parameters)
-        )
-        if packet.pts is None or damaged or changes or told.turns:
+        pts, is_key = packet.pts, packet.is_keyframe
+        if pts is None or damaged or (is_key and packet.has_sidedata("new_extradata")):
             return None
+        if units.speak:
+            told = units.told(packet)
+            parameters = told.parameters if parameters is None else parameters
+            if told.turns or not set(told.parameters) <= set(parameters):
+                return None
+            slices.append(told.slice)
         damaged = packet.is_corrupt
         shown = not (packet.is_discard or damaged)
-        listed.append(Packet(packet.pts, packet.duration or 0, packet.is_keyframe, shown))
-        slices.append(told.slice)
+        listed.append(Packet(pts, packet.duration or 0, is_key, shown))
     times = {packet.pts for packet in listed if packet.is_shown}
     if not len(times) == sum(packet.is_shown for packet in listed) > 0:
         return None
@@ -113,10 +114,13 @@ def _as_held_back(listed: Sequence[Packet], depth: int, codec: str) -> bool:
     """Whether no frame comes before more than `depth` frames that are decoded before it."""
     given: list[int] = []  # sorted
     deepest = 0
-    for packet in listed:
-        place = bisect_right(given, packet.pts)
+    for pts, *_ in listed:
+        if not given or pts >= given[-1]:
+            given.append(pts)
+            continue
+        place = bisect_right(given, pts)
         deepest = max(deepest, len(given) - place)
-        given.insert(place, packet.pts)
+        given.insert(place, pts)
     # HEVC always says how many frames it holds back; none are where times only count packets.
     only_counts = codec == "hevc" and depth > 0 and deepest == 0 and len(listed) > 1
     return deepest <= depth and not only_counts
