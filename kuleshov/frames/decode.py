@@ -50,7 +50,7 @@ def decode_in_sequence(path: Location, seconds: list[float], size: tuple[int, in
 
 
 def decode_all(path: Location) -> tuple[list[float], Pixels]:
-    """Every frame of a short file in its own size, with the times at which they appear.
+    """Every frame of a short file in the size of the first one, with the times at which they appear.
 
     Raises:
         UnreadableVideoError: no frame can be decoded.
@@ -61,7 +61,8 @@ def decode_all(path: Location) -> tuple[list[float], Pixels]:
     with opened(path) as (container, stream):
         for appears, _, frame in on_screen(container, stream):
             turned = orientation(frame, turned)
-            width, height = display_size(frame, stream, turned)
+            if not frames:
+                width, height = display_size(frame, stream, turned)
             seconds.append(appears)
             frames.append(upright(frame, (height, width), reformatter, turned))
     if not frames:
