@@ -1,4 +1,4 @@
-"""Files in any codec and container that PyAV's FFmpeg writes, and copies of them that are spoilt."""
+"""Files in any codec and container that PyAV's FFmpeg writes, and changed copies of them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Files of the kind that public reports describe, each with what is true of it.
 
-All kinds are made here. Where a folder of such files lies (`KULESHOV_CASES`, or `shared/cases/videos`
-beside the repository), these are looked at too: a file of the same name has the same truth, unless
-`LYING` says otherwise.
+All kinds are made here. Where a folder of such files lies (`KULESHOV_CASES`, or
+`shared/cases/videos` beside the repository), these are looked at too: a file of the same name has
+the same truth, unless `LYING` says otherwise.
 """
 
 from __future__ import annotations
@@ -47,9 +47,7 @@ class Case:
     truth: Truth
 
 
-def shows(
-    count: int, last: float, in_order: bool = True, more: Truth = lambda _: []
-) -> Truth:
+def shows(count: int, last: float, in_order: bool = True, more: Truth = lambda _: []) -> Truth:
     """A truth: so many frames.
 
     Args:
@@ -67,7 +65,9 @@ def shows(
         numbers = [number(frame) for frame in frames]
         said = []
         if not video.num_frames == len(numbers) == count:
-            said.append(f"{video.num_frames} frames are promised and {len(numbers)} come: {numbers}")
+            said.append(
+                f"{video.num_frames} frames are promised and {len(numbers)} come: {numbers}"
+            )
         length = times[-1] - times[0]
         if abs(length - last) > _TOLERANCE or abs(video.duration - last - 1 / RATE) > _TOLERANCE:
             said.append(f"the last frame comes after {length} s of {video.duration}")
@@ -217,7 +217,9 @@ def _list(path: Path) -> None:
 
 CASES = {
     "zero_tail.mp4": Case(_zero_tail, shows(96, 3.8)),
-    "h264_b.avi": Case(lambda path: _encoded(path, "h264-b3", "avi", 100), shows(100, 3.96, more=at(1.281, 30))),
+    "h264_b.avi": Case(
+        lambda path: _encoded(path, "h264-b3", "avi", 100), shows(100, 3.96, more=at(1.281, 30))
+    ),
     "xvid_b.avi": Case(lambda path: packed(path, 100), shows(100, 3.96)),
     "h264_ps.mpg": Case(_stamped, shows(100, 3.96)),
     "raw_h264.mp4": Case(lambda path: _encoded(path, "h264-b3", "raw-h264", 100), shows(100, 3.96)),

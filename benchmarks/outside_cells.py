@@ -250,7 +250,8 @@ def _spoilt() -> Iterator[Cell]:
         yield Cell(f"{container}-cut-off{held.suffix}", _without_end(held, coded))
     for container in ("mkv", "ts", "flv", "mp4"):
         held = CONTAINERS[container]
-        yield Cell(f"{container}-lost-frame{held.suffix}", _without_packets(held, range(20, 21)))
+        # The frame after the second key frame, to which others refer.
+        yield Cell(f"{container}-lost-frame{held.suffix}", _without_packets(held, range(13, 14)))
         yield Cell(f"{container}-lost-key{held.suffix}", _without_packets(held, range(5)))
     yield Cell("mp4-edited.mp4", _edited)
     yield Cell("mkv-negative.mkv", _negative)
@@ -392,8 +393,8 @@ def _copied(held: Held) -> Callable[[Path], None]:
 def packed(path: Path, count: int = FRAMES) -> None:
     """What DivX 5 wrote: a B-frame in the packet of the frame that it refers to, and a stand-in.
 
-        encoded   I0   P2   B1   P4   B3
-        packets   I0   P2+B1   -    P4+B3   -
+    encoded   I0   P2   B1   P4   B3
+    packets   I0   P2+B1   -    P4+B3   -
     """
     whole = path.with_name("whole.avi")
     coded = Coded("mpeg4", {"g": "12", "qmin": "2", "qmax": "3", "bf": "1"})

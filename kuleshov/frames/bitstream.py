@@ -34,12 +34,13 @@ class Told(NamedTuple):
     """What a packet says.
 
     Args:
-        parameters: the units that later packets are decoded with, too.
+        changes: whether it has parameters that those before have not, and that later packets are
+            decoded with, too.
         turns: whether it says how its picture is turned.
         slice: the first slice, of H.264 only.
     """
 
-    parameters: tuple[bytes, ...] = ()
+    changes: bool = False
     turns: bool = False
     slice: Slice | None = None
 
@@ -78,6 +79,8 @@ class Units:
 
     def __init__(self, decoder: Any) -> None:
         header: bytes = decoder.extradata or b""
+        self._header = header
+        self._known: set[bytes] = set()
         self._syntax = _SYNTAX.get(decoder.codec.canonical_name)
         place = self._syntax.width if self._syntax else 0
         configured = header[:1] == b"\1" and len(header) > place
@@ -104,7 +107,7 @@ class Units:
             return Told()
         data, syntax = bytes(packet), self._syntax
         parameters: list[bytes] = []
-        turns, first = False, None
+        changes, turns, first = False, False, None
         for start, stop in self._units(data):
             if data[start] & 0x80:
                 break  # damaged: this bit is always 0
@@ -116,10 +119,15 @@ class Units:
                     first = self._slice(data[start : start + 24])
                 break
             if kind in syntax.parameters:
-                parameters.append(data[start:stop])
+                # A start code may have a zero in front.
+                parameters.append(data[start:stop].rstrip(b"\0"))
             elif kind == syntax.message:
                 turns = turns or _orients(data[start + syntax.head : stop])
-        return Told(tuple(parameters), turns, first)
+        if parameters:
+            new = [one for one in parameters if one not in self._known and one not in self._header]
+            changes = bool(new) and bool(self._known or self._header)
+            self._known.update(parameters)
+        return Told(changes, turns, first)
 
     def _units(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Where each unit starts and stops; damage ends them."""

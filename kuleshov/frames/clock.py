@@ -39,7 +39,7 @@ def on_one_clock(packets: Iterable[Any], container: Any, stream: VideoStream) ->
     times lose those that FFmpeg makes up; `FrameTimes` counts frames then.
     """
     timeless = is_timeless(container)
-    may_jump = bool(int(container.format.flags) & Flags.ts_discont.value)
+    may_jump = _has(container, Flags.ts_discont)
     tick = stream.time_base or Fraction(1)
     forth, back, absurd = (round(seconds / tick) for seconds in (_FORTH, BACK, _ABSURD))
     offset = 0
@@ -73,7 +73,11 @@ def on_one_clock(packets: Iterable[Any], container: Any, stream: VideoStream) ->
 
 def is_timeless(container: Any) -> bool:
     """Whether the format holds no times, as raw streams of a codec do."""
-    return bool(int(container.format.flags) & Flags.no_timestamps.value)
+    return _has(container, Flags.no_timestamps)
+
+
+def _has(container: Any, flag: Any) -> bool:
+    return bool(container.format.flags & flag.value)
 
 
 class FrameTimes:

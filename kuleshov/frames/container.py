@@ -54,7 +54,7 @@ def opened(path: Location) -> Iterator[tuple[Any, VideoStream]]:
                 yield container, _video_stream(container)
             except Unshowable as error:
                 hidden = isinstance(error, Undecodable) and looks_encrypted(path)
-                said = _ENCRYPTED if hidden else error
+                said = _ENCRYPTED if hidden else str(error)
                 raise UnreadableVideoError(f"{path.name}: {said}") from error
 
 

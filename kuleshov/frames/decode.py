@@ -11,7 +11,7 @@ from av.video.reformatter import VideoReformatter
 
 from kuleshov.errors import UnreadableVideoError
 from kuleshov.frames.container import opened
-from kuleshov.frames.scale import Orientation, display_size, orientation, upright
+from kuleshov.frames.scale import UPRIGHT, display_size, orientation, upright
 from kuleshov.frames.selective import Unproven, picked
 from kuleshov.frames.sequential import on_screen
 from kuleshov.locations import Location
@@ -50,14 +50,14 @@ def decode_in_sequence(path: Location, seconds: list[float], size: tuple[int, in
 
 
 def decode_all(path: Location) -> tuple[list[float], Pixels]:
-    """Every frame of a short file in the size of the first one, with the times at which they appear.
+    """Every frame of a short file in the size of the first one, and when each appears.
 
     Raises:
         UnreadableVideoError: no frame can be decoded.
     """
     seconds: list[float] = []
     frames: list[Pixels] = []
-    reformatter, turned = VideoReformatter(), Orientation()
+    reformatter, turned = VideoReformatter(), UPRIGHT
     with opened(path) as (container, stream):
         for appears, _, frame in on_screen(container, stream):
             turned = orientation(frame, turned)
@@ -80,7 +80,7 @@ def gather(
     frames = np.empty((len(seconds), *size, 3), np.uint8)
     waiting = sorted(range(len(seconds)), key=lambda i: seconds[i], reverse=True)
     start, end = math.inf, math.nan
-    reformatter, turned = VideoReformatter(), Orientation()
+    reformatter, turned = VideoReformatter(), UPRIGHT
     for appears, disappears, frame in on_screen:
         start, end = min(start, appears), disappears
         turned = orientation(frame, turned)

@@ -52,7 +52,6 @@ def list_packets(packets: Iterable[Any], stream: VideoStream) -> list[Packet] | 
     units = Units(decoder)
     listed: list[Packet] = []
     slices: list[Slice | None] = []
-    parameters: tuple[bytes, ...] | None = None
     damaged = False
     for packet in packets:
         if not packet.size:
@@ -62,8 +61,7 @@ def list_packets(packets: Iterable[Any], stream: VideoStream) -> list[Packet] | 
             return None
         if units.speak:
             told = units.told(packet)
-            parameters = told.parameters if parameters is None else parameters
-            if told.turns or not set(told.parameters) <= set(parameters):
+            if told.turns or told.changes:
                 return None
             slices.append(told.slice)
         damaged = packet.is_corrupt

@@ -6,10 +6,9 @@ deinterlaced; `caveats` names what that holds for.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -37,7 +36,10 @@ class Orientation(NamedTuple):
     flipped_ud: bool = False
 
 
-def orientation(frame: VideoFrame, before: Orientation = Orientation()) -> Orientation:
+UPRIGHT = Orientation()
+
+
+def orientation(frame: VideoFrame, before: Orientation = UPRIGHT) -> Orientation:
     """How a frame is turned and mirrored.
 
     The container's display matrix stands at every frame; a message in the stream (H.264 and HEVC)
@@ -47,7 +49,7 @@ def orientation(frame: VideoFrame, before: Orientation = Orientation()) -> Orien
         frame: what is shown.
         before: the orientation of the frame before.
     """
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return before
     # x' = a x + c y, y' = b x + d y, with y downwards; other angles than right ones are rounded.
@@ -104,7 +106,8 @@ def upright(
         interpolation=(Interpolation.AREA if shrinks else Interpolation.BICUBIC) | EXACT,
         threads=1,
     )
-    pixels = scaled.to_ndarray()
+    pixels: Any = scaled.to_ndarray()
     if turned.transposed:
         pixels = pixels.transpose(1, 0, 2)
-    return pixels[:: -1 if turned.flipped_ud else 1, :: -1 if turned.flipped_lr else 1]
+    shown: Pixels = pixels[:: -1 if turned.flipped_ud else 1, :: -1 if turned.flipped_lr else 1]
+    return shown

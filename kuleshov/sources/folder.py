@@ -77,7 +77,11 @@ def split_glob(address: str) -> tuple[Location, list[str]]:
     """
     parts = address.split("/")
     first = next(
-        (i for i, part in enumerate(parts) if has_wildcard(part) and is_glob(_join(parts[: i + 1]))),
+        (
+            i
+            for i, part in enumerate(parts)
+            if has_wildcard(part) and is_glob(_join(parts[: i + 1]))
+        ),
         None,
     )
     if first is None:  # a file whose name looks like a pattern

@@ -33,7 +33,9 @@ class TextFile(Rows):
             with self.where.open("rb") as file:
                 marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
                 file.seek(0)
-                with io.TextIOWrapper(file, "utf-16" if marked else "utf-8-sig", newline="") as text:
+                with io.TextIOWrapper(
+                    file, "utf-16" if marked else "utf-8-sig", newline=""
+                ) as text:
                     yield from self.parse(text)
         except UnicodeError as error:
             raise UsageError(
