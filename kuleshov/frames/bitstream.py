@@ -1,4 +1,4 @@
-"""What the packets of H.264 and HEVC say before their first slice, read without decoding them.
+"""What packets of H.264 and HEVC say up to their first slice, read without decoding them.
 
 The layouts are those of ITU-T H.264 (7.3.1, 7.3.2.1.1, 7.3.2.3, 7.3.3, D.1) and H.265 (7.3.1,
 7.3.2.4), in either form: units after a start code, or after their length as in MP4 and Matroska.
@@ -34,12 +34,14 @@ class Told(NamedTuple):
     """What a packet says.
 
     Args:
+        shows: whether it has a part of a picture.
         changes: whether it has parameters that those before have not, and that later packets are
             decoded with, too.
         turns: whether it says how its picture is turned.
         slice: the first slice, of H.264 only.
     """
 
+    shows: bool = False
     changes: bool = False
     turns: bool = False
     slice: Slice | None = None
@@ -71,7 +73,7 @@ _SYNTAX = {
 
 @final
 class Units:
-    """The units of a stream's packets; those of other codecs say nothing.
+    """The units of a stream's packets; those of other codecs say little.
 
     Args:
         decoder: what PyAV made for the stream.
@@ -92,27 +94,24 @@ class Units:
             self._read_numbering([header[start:]])
 
     @property
-    def speak(self) -> bool:
-        """Whether packets of this codec say anything."""
-        return self._syntax is not None
-
-    @property
     def period(self) -> int | None:
         """After how many pictures of H.264 their numbers start again; None where it is not told."""
         return 1 << self._length if self._length else None
 
     def told(self, packet: Any) -> Told:
         """What a packet says."""
-        if self._syntax is None:
-            return Told()
         data, syntax = bytes(packet), self._syntax
+        if syntax is None:
+            # Neither VP9 nor AV1 start with a zero; a disk that was never written has zeros.
+            return Told(shows=data[:1] > b"\0")
         parameters: list[bytes] = []
-        changes, turns, first = False, False, None
+        shows, changes, turns, first = False, False, False, None
         for start, stop in self._units(data):
             if data[start] & 0x80:
                 break  # damaged: this bit is always 0
             kind = data[start] & 31 if syntax.head == 1 else data[start] >> 1 & 63
             if kind in syntax.slices:
+                shows = True
                 if syntax.head == 1:
                     if not self._length:
                         self._read_numbering(parameters)
@@ -127,7 +126,7 @@ class Units:
             new = [one for one in parameters if one not in self._known and one not in self._header]
             changes = bool(new) and bool(self._known or self._header)
             self._known.update(parameters)
-        return Told(changes, turns, first)
+        return Told(shows, changes, turns, first)
 
     def _units(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Where each unit starts and stops; damage ends them."""

@@ -40,10 +40,10 @@ def list_packets(packets: Iterable[Any], stream: VideoStream) -> list[Packet] | 
     """A stream's packets in the order in which they are decoded, or None where they do not tell.
 
     They do not where the codec is not of `CODECS`; a time is missing, comes twice, or is not in
-    the order of the frames; a frame that others refer to is missing; what the decoder has to know
-    changes on the way (so that a part could not be decoded by itself), or how the picture is
-    turned (which holds for what follows); or the container finds a packet damaged that is not the
-    last one (where a file was cut).
+    the order of the frames; a frame that others refer to is missing, or a packet holds none; what
+    the decoder has to know changes on the way (so that a part could not be decoded by itself), or
+    how the picture is turned (which holds for what follows); or the container finds a packet
+    damaged that is not the last one (where a file was cut).
     """
     decoder = stream.codec_context
     codec = decoder.codec.canonical_name
@@ -59,11 +59,10 @@ def list_packets(packets: Iterable[Any], stream: VideoStream) -> list[Packet] | 
         pts, is_key = packet.pts, packet.is_keyframe
         if pts is None or damaged or (is_key and packet.has_sidedata("new_extradata")):
             return None
-        if units.speak:
-            told = units.told(packet)
-            if told.turns or told.changes:
-                return None
-            slices.append(told.slice)
+        told = units.told(packet)
+        if told.turns or told.changes or not told.shows:
+            return None
+        slices.append(told.slice)
         damaged = packet.is_corrupt
         shown = not (packet.is_discard or damaged)
         listed.append(Packet(pts, packet.duration or 0, is_key, shown))

@@ -97,8 +97,9 @@ def test_damage_says_nothing(data: bytes) -> None:
 
 
 def test_other_codecs_say_nothing() -> None:
-    assert not units("vp9").speak
-    assert units("vp9").told(AFTER + slice_of(0, 0, 0x41)) == Told()
+    for codec in ("vp9", "av1"):
+        assert units(codec).told(b"\x82" + slice_of(0, 0, 0x41)) == Told(shows=True)
+        assert units(codec).told(bytes(9)) == Told()
 
 
 @pytest.mark.parametrize("container", ["mp4", "ts"])

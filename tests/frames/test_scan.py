@@ -6,7 +6,10 @@ import av
 import numpy as np
 import pytest
 
+from benchmarks.barcode import pictures
+from benchmarks.encoding import write
 from benchmarks.outside_cases import CASES
+from benchmarks.outside_cells import CODECS, CONTAINERS
 from kuleshov.clips import clip
 from kuleshov.errors import UnreadableVideoError
 from kuleshov.frames import scan, write_video
@@ -124,6 +127,20 @@ def test_what_decodes_is_counted_where_a_download_was_never_finished(tmp_path: P
     CASES["zero_tail.mp4"].make(tmp_path / "v.mp4")
     info = scan(tmp_path / "v.mp4")
     assert info.num_frames == 96 and info.end == pytest.approx(3.84)
+
+
+@pytest.mark.parametrize("codec", ["h264-b3", "hevc-b3", "vp9", "av1"])
+def test_packets_that_were_never_written_show_nothing(codec: str, tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    write(path, pictures(0, 40), CODECS[codec], CONTAINERS["mp4"])
+    with av.open(str(path)) as container:
+        places = [int(packet.pos or 0) for packet in container.demux(video=0) if packet.size]
+    data = path.read_bytes()
+    stop = data.index(b"moov") - 4
+    path.write_bytes(data[: places[20]] + bytes(stop - places[20]) + data[stop:])
+    assert scan_packets(path) is None
+    assert 15 <= scan(path).num_frames <= 20
+    assert scan(path).end <= 1.0
 
 
 def test_a_stream_that_starts_in_the_middle_starts_at_its_first_key_frame(tmp_path: Path) -> None:
