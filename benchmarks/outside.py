@@ -22,11 +22,11 @@ from benchmarks import outside_cases, outside_cells
 
 
 def cells() -> dict[str, Any]:
-    return _told(outside_cells.run(_progress))
+    return _figures(outside_cells.run(_progress))
 
 
 def cases() -> dict[str, Any]:
-    return _told(outside_cases.run())
+    return _figures(outside_cases.run())
 
 
 def models() -> dict[str, Any]:
@@ -47,7 +47,7 @@ def failed(found: dict[str, Any]) -> bool:
     return any(found.get(key) for key in ("cells_wrong", "cases_wrong", "silently_wrong"))
 
 
-def _told(found: dict[str, Any]) -> dict[str, Any]:
+def _figures(found: dict[str, Any]) -> dict[str, Any]:
     """The figures of a part; what is wrong is for people."""
     for name, said in found.pop("wrong").items():
         print(f"{name}: {'; '.join(said)}", file=sys.stderr)

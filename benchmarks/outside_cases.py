@@ -1,8 +1,8 @@
 """Files of the kind that public reports describe, each with what is true of it.
 
-All kinds are made here. Where a folder of such files lies (`KULESHOV_CASES`, or
-`shared/cases/videos` beside the repository), these are looked at too: a file of the same name has
-the same truth, unless `LYING` says otherwise.
+All kinds are made here. Where there is a folder of such files (`KULESHOV_CASES`, or
+`shared/cases/videos` beside the repository), these are checked too: a file of the same name has
+the same truth, unless `GIVEN` says otherwise.
 """
 
 from __future__ import annotations
@@ -231,16 +231,16 @@ CASES = {
     "data [v2]/list.txt": Case(_list, listed),
 }
 """By the name of a file."""
-LYING: dict[str, Truth] = {
+GIVEN: dict[str, Truth] = {
     # Behind a lost frame and within one that is half there.
     "zero_tail.mp4": shows(96, 3.88, in_order=False),
     # Its encoder dropped two.
     "xvid_b.avi": shows(98, 3.88, in_order=False),
 }
-"""Truths of files that lie there, where they are others than of those made here."""
+"""Truths of files of the folder that differ from those of the files made here."""
 
 
-def lying() -> Path | None:
+def given_folder() -> Path | None:
     """The folder of such files, if there is one."""
     named = os.environ.get("KULESHOV_CASES")
     folder = Path(named) if named else ROOT.parent / "shared" / "cases" / "videos"
@@ -248,7 +248,7 @@ def lying() -> Path | None:
 
 
 def run() -> dict[str, Any]:
-    """Make all cases, and look at them and at those that lie there.
+    """Make all cases and check them, and those of the folder.
 
     Returns:
         The number of cases, of those that are wrong, and what is wrong with them.
@@ -262,11 +262,11 @@ def run() -> dict[str, Any]:
             count += 1
             if said := case.truth(path):
                 wrong[name] = said
-    if (there := lying()) is not None:
+    if (there := given_folder()) is not None:
         for name, case in CASES.items():
             path = there / name
             if path.is_file():
                 count += 1
-                if said := LYING.get(name, case.truth)(path):
+                if said := GIVEN.get(name, case.truth)(path):
                     wrong[str(path)] = said
     return {"cases": count, "cases_wrong": len(wrong), "wrong": wrong}

@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks import referee
 from benchmarks.barcode import number, pictures
 from benchmarks.encoding import ONE, Coded, Held, box, copy, patched, write
-from benchmarks.referee import Shown
+from benchmarks.referee import Frames
 from kuleshov.frames import decode_all
 from kuleshov.progress import Progress
 from kuleshov.read import read_video
@@ -426,7 +426,7 @@ _NOT_CODED = bytes.fromhex("000001b6") + bytes([0b01_0_1_0000, 0b0_1_0_01111, 0x
 """A P-frame of MPEG-4 that says: the one before once more. Its time is not looked at."""
 
 
-def reasons(cell: Cell, path: Path, expected: Shown) -> list[str]:
+def differences(cell: Cell, path: Path, expected: Frames) -> list[str]:
     """What is wrong with what is seen of a file; nothing where it is right.
 
     Args:
@@ -491,21 +491,21 @@ def run(progress: Progress = lambda *_: None) -> dict[str, Any]:
             progress("cells", done, len(todo))
             path = Path(folder) / cell.name
             cell.write(path)
-            expected = referee.shown(command, path) if command else known[cell.name]
-            if said := reasons(cell, path, expected):
+            expected = referee.decoded(command, path) if command else known[cell.name]
+            if said := differences(cell, path, expected):
                 wrong[cell.name] = said
             path.unlink()
         progress("cells", len(todo), len(todo))
     return {"cells": len(todo), "cells_wrong": len(wrong), "wrong": wrong}
 
 
-def stored() -> dict[str, Shown]:
+def stored() -> dict[str, Frames]:
     """What the command showed when `STORED` was written."""
     loaded = json.loads(STORED.read_text(encoding="utf-8"))["cells"]
     return {name: _expanded(runs) for name, runs in loaded.items()}
 
 
-def _runs(shown: Shown) -> list[list[float]]:
+def _runs(shown: Frames) -> list[list[float]]:
     """Frames as [first number, its time, how many, step in numbers, step in time]."""
     runs: list[list[float]] = []
     for one, time in shown:
@@ -522,7 +522,7 @@ def _runs(shown: Shown) -> list[list[float]]:
     return runs
 
 
-def _expanded(runs: list[list[float]]) -> Shown:
+def _expanded(runs: list[list[float]]) -> Frames:
     return [
         (int(first + i * by), start + i * step)
         for first, start, count, by, step in runs
@@ -539,7 +539,7 @@ def main() -> None:
         for cell in cells():
             path = Path(folder) / cell.name
             cell.write(path)
-            shown[cell.name] = _runs(referee.shown(command, path))
+            shown[cell.name] = _runs(referee.decoded(command, path))
     lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(runs)}" for name, runs in shown.items())
     how = "python -m benchmarks.outside_cells: runs of frames as in its _runs"
     header = f'"how": {json.dumps(how)}, "by": {json.dumps(referee.version(command))}'

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.barcode import LOOKED_AT, number
 
-Shown = list[tuple[int, float]]
+Frames = list[tuple[int, float]]
 """(number, seconds) of each frame in the order in which they are shown."""
 
 
@@ -31,7 +31,7 @@ def version(command: str) -> str:
     return said.stdout.split("\n")[0].split(" Copyright")[0]
 
 
-def shown(command: str, path: Path, size: tuple[int, int] = LOOKED_AT) -> Shown:
+def decoded(command: str, path: Path, size: tuple[int, int] = LOOKED_AT) -> Frames:
     """The frames of a file.
 
     Args:

@@ -30,7 +30,7 @@ class Slice(NamedTuple):
     number: int
 
 
-class Told(NamedTuple):
+class Headers(NamedTuple):
     """What a packet says.
 
     Args:
@@ -95,15 +95,15 @@ class Units:
 
     @property
     def period(self) -> int | None:
-        """After how many pictures of H.264 their numbers start again; None where it is not told."""
+        """After how many pictures of H.264 their numbers start again; None where unknown."""
         return 1 << self._length if self._length else None
 
-    def told(self, packet: Any) -> Told:
+    def read(self, packet: Any) -> Headers:
         """What a packet says."""
         data, syntax = bytes(packet), self._syntax
         if syntax is None:
             # Neither VP9 nor AV1 start with a zero; a disk that was never written has zeros.
-            return Told(shows=data[:1] > b"\0")
+            return Headers(shows=data[:1] > b"\0")
         parameters: list[bytes] = []
         shows, changes, turns, first = False, False, False, None
         for start, stop in self._units(data):
@@ -126,7 +126,7 @@ class Units:
             new = [one for one in parameters if one not in self._known and one not in self._header]
             changes = bool(new) and bool(self._known or self._header)
             self._known.update(parameters)
-        return Told(shows, changes, turns, first)
+        return Headers(shows, changes, turns, first)
 
     def _units(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Where each unit starts and stops; damage ends them."""
@@ -158,7 +158,7 @@ class Units:
     def _read_numbering(self, parameters: Iterable[bytes]) -> None:
         """How pictures are numbered, from a sequence's parameters."""
         for unit in parameters:
-            if unit[:1] and unit[0] & 31 == 7:
+            if len(unit) > 4 and unit[0] & 31 == 7:
                 bits = _Bits(unit[4:])
                 bits.number()  # of the parameters
                 if unit[1] in _HIGH:
@@ -202,7 +202,7 @@ class _Bits:
         return max(0, self.take(zeros + 1) - 1)
 
     def skip_scaling(self, count: int) -> None:
-        """Pass over a list of factors, of which each is told by its difference to the last."""
+        """Pass over a list of factors, each coded as its difference to the last."""
         if not self.take(1):
             return
         last = 8

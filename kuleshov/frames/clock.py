@@ -109,7 +109,7 @@ class FrameTimes:
         # Of two frames on one packet, the second one cannot be when that is decoded.
         again = frame.pts is None and frame.dts is not None and frame.dts == self._last_dts
         time = None if again else self._best(frame.pts, frame.dts)
-        was_told = time is not None
+        was_known = time is not None
         if time is None:
             if self._last is None:
                 time = self._start
@@ -119,7 +119,7 @@ class FrameTimes:
                 return None
         gap = None if self._last is None else time - self._last
         self._duration = self._lasts(frame, gap)
-        if is_last and not was_told:
+        if is_last and not was_known:
             # A packet's duration may be a guess of one tick.
             self._duration = _frame_ticks(self._stream) or self._duration
         self._last = time

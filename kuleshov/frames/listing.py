@@ -59,10 +59,10 @@ def list_packets(packets: Iterable[Any], stream: VideoStream) -> list[Packet] | 
         pts, is_key = packet.pts, packet.is_keyframe
         if pts is None or damaged or (is_key and packet.has_sidedata("new_extradata")):
             return None
-        told = units.told(packet)
-        if told.turns or told.changes or not told.shows:
+        headers = units.read(packet)
+        if headers.turns or headers.changes or not headers.shows:
             return None
-        slices.append(told.slice)
+        slices.append(headers.slice)
         damaged = packet.is_corrupt
         shown = not (packet.is_discard or damaged)
         listed.append(Packet(pts, packet.duration or 0, is_key, shown))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.outside_cases import CASES, LYING, lying, run
+from benchmarks.outside_cases import CASES, GIVEN, given_folder, run
 from kuleshov.dataset import load_samples, load_skips
 from kuleshov.rendered import RenderConfig, render_set
 from kuleshov.synthesize import MakeConfig, make
@@ -24,18 +24,16 @@ def test_another_file_has_another_truth(tmp_path: Path) -> None:
         assert CASES["cenc.mp4"].truth(tmp_path / other) != []
 
 
-def test_files_that_lie_there_are_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_of_a_folder_are_checked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KULESHOV_CASES", str(tmp_path))
     CASES["h264_b.avi"].make(tmp_path / "h264_b.avi")
     (tmp_path / "podcast.mp4").write_bytes(b"")
-    assert lying() == tmp_path and set(LYING) <= set(CASES)
+    assert given_folder() == tmp_path and set(GIVEN) <= set(CASES)
     found = run()
     assert (found["cases"], found["cases_wrong"]) == (len(CASES) + 2, 1)
     assert list(found["wrong"]) == [str(tmp_path / "podcast.mp4")]
     monkeypatch.setenv("KULESHOV_CASES", str(tmp_path / "gone"))
-    assert lying() is None
+    assert given_folder() is None
 
 
 def test_make_and_render_go_on_beside_them(short_clips: Path, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.outside_cells import Cell, _expanded, _runs, cells, reasons, stored
-from benchmarks.referee import ffmpeg, shown
+from benchmarks.outside_cells import Cell, _expanded, _runs, cells, differences, stored
+from benchmarks.referee import decoded, ffmpeg
 
 CELLS = {cell.name: cell for cell in cells()}
 
@@ -19,7 +19,7 @@ def test_there_are_many_cells_and_each_is_stored() -> None:
 def test_frames_and_times_are_those_of_ffmpeg(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     CELLS[name].write(path)
-    assert reasons(CELLS[name], path, stored()[name]) == []
+    assert differences(CELLS[name], path, stored()[name]) == []
 
 
 @pytest.mark.skipif(ffmpeg() is None, reason="ffmpeg is not installed")
@@ -28,7 +28,7 @@ def test_what_is_stored_is_what_the_command_shows(name: str, tmp_path: Path) -> 
     path, command = tmp_path / name, ffmpeg()
     assert command is not None
     CELLS[name].write(path)
-    frames, known = shown(command, path), stored()[name]
+    frames, known = decoded(command, path), stored()[name]
     assert [one for one, _ in frames] == [one for one, _ in known]
     assert [time for _, time in frames] == pytest.approx([time for _, time in known], abs=1e-3)
 
@@ -37,15 +37,15 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
     cell, path = CELLS["mp4-h264-b3.mp4"], tmp_path / "mp4-h264-b3.mp4"
     cell.write(path)
     right = stored()[cell.name]
-    assert reasons(cell, path, right) == []
-    assert "40 frames" in reasons(cell, path, right[:-1])[0]
+    assert differences(cell, path, right) == []
+    assert "40 frames" in differences(cell, path, right[:-1])[0]
     swapped = [right[1], right[0], *right[2:]]
-    assert "40 frames" in reasons(cell, path, swapped)[0]
+    assert "40 frames" in differences(cell, path, swapped)[0]
     late = [(one, time + 0.04 * (one > 20)) for one, time in right]
-    assert reasons(cell, path, late) == ["times are off by up to 0.0400 s"]
+    assert differences(cell, path, late) == ["times are off by up to 0.0400 s"]
     path.write_bytes(b"")
-    assert reasons(cell, path, right)[0].startswith("skipped: cannot be opened")
-    assert reasons(Cell(cell.name, cell.write, "cannot be opened"), path, right) == []
+    assert differences(cell, path, right)[0].startswith("skipped: cannot be opened")
+    assert differences(Cell(cell.name, cell.write, "cannot be opened"), path, right) == []
 
 
 def test_runs_hold_what_they_were_made_of() -> None:

@@ -81,7 +81,7 @@ def test_a_missing_frame_that_others_refer_to_is_no_listing(tmp_path: Path) -> N
     with source(tmp_path, "h264-b3") as whole:
         with opened(whole) as (container, stream):
             units = Units(stream.codec_context)
-            slices = [units.told(packet).slice for packet in packets(container, stream)][:-1]
+            slices = [units.read(packet).slice for packet in packets(container, stream)][:-1]
         referred = [one is not None and one.is_reference for one in slices]
         needed, other = referred.index(True, 25), referred.index(False, 25)
         copy(whole, path, CONTAINERS["mkv"], lambda i, packet: None if i == needed else packet)
