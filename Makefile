@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery docs fuzz soak audit-proof bench-data bench-scale bench-view bench-train test-browser eval-demo perceiver-ablations perceiver-compare clean
+.PHONY: demo test check fix gallery docs fuzz outside soak audit-proof bench-data bench-scale bench-view bench-train test-browser eval-demo perceiver-ablations perceiver-compare clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,9 @@ audit-proof: $(READY) ## plant leaks and see that the audit catches them, and pa
 
 fuzz: $(READY) ## damaged clips must not stop make; KULESHOV_TEST_VIDEOS or VIDEOS=folder, FILES=n
 	$(BIN)/python -m benchmarks.fuzz $(if $(VIDEOS),"$(VIDEOS)") --files $(or $(FILES),1000)
+
+outside: $(READY) ## files and models of all kinds are right or refused; KULESHOV_CASES=folder, ARGS='--only cells'
+	$(BIN)/python -m benchmarks.outside $(ARGS)
 
 bench-data: $(READY) ## measure the data stage; KULESHOV_TEST_VIDEOS or VIDEOS=folder (the test clips)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'

@@ -122,6 +122,18 @@ def is_folder(where: Location) -> bool:
         return bool(system.isdir(full))
 
 
+def exists(where: Location) -> bool:
+    """Whether there is a file or folder of this name; False also where it cannot be asked about."""
+    if isinstance(where, Path):
+        return os.path.exists(where)
+    system, full = where.in_system()
+    try:
+        with as_os_errors():
+            return bool(system.exists(full))
+    except OSError:
+        return False
+
+
 class Facts(NamedTuple):
     """What is known of a file without reading it.
 

@@ -57,6 +57,9 @@ class Video:
         width: display width in pixels, after rotation and with square pixels.
         height: display height in pixels, likewise.
         codec: the decoder's name, such as "h264".
+        caveats: what of it is not as it is meant: "hdr" (not tone-mapped), "interlaced" (not
+            deinterlaced), "timeless" (the file holds no times; frames are counted at the frame
+            rate that the stream tells, or FFmpeg's 25 a second).
     """
 
     id: str
@@ -68,6 +71,16 @@ class Video:
     width: int
     height: int
     codec: str
+    caveats: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "caveats", tuple(self.caveats))  # a list, where it was JSON
+
+    @property
+    def origin(self) -> dict[str, Json]:
+        """How a sample's provenance names it; caveats only where there are any."""
+        named: dict[str, Json] = {"id": self.id, "path": self.path}
+        return named | ({"caveats": list(self.caveats)} if self.caveats else {})
 
     @property
     def duration(self) -> float:
@@ -147,7 +160,7 @@ class Sample:
         knobs: all settings of the task, enough to build it again.
         seed: the seed of the run that made it.
         chance: mean reward of an answer drawn from the task's own prior for this sample.
-        provenance: paths of the videos, the setting's name, versions.
+        provenance: the videos (see `Video.origin`), the setting's name, versions.
     """
 
     id: str

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 
-from kuleshov.sample import Frame, MediaItem, Sample
+from kuleshov.sample import Frame, MediaItem, Sample, dump_json
+from tests.conftest import a_video
 
 
 def a_sample() -> Sample:
@@ -40,3 +42,15 @@ def test_an_item_is_edited_without_changing_the_original() -> None:
     item = a_sample().media[0]
     assert len(item.edited({"edit": "grey"}).edits) == 2
     assert len(item.edits) == 1
+
+
+def test_a_video_is_named_with_its_caveats_and_without_them_as_ever() -> None:
+    video = a_video()
+    assert video.origin == {"id": video.id, "path": "v.mp4"}
+    hdr = replace(video, caveats=("hdr",))
+    assert hdr.origin == {"id": video.id, "path": "v.mp4", "caveats": ["hdr"]}
+
+
+def test_a_video_survives_json() -> None:
+    video = replace(a_video(), caveats=("hdr", "interlaced"))
+    assert type(video)(**json.loads(dump_json(asdict(video)))) == video

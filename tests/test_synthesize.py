@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kuleshov.clips import clip
 from kuleshov.dataset import load_samples, load_skips
 from kuleshov.errors import UsageError, WriteError
 from kuleshov.read import read_video
@@ -126,6 +127,20 @@ def test_a_full_disk_stops_the_work_and_loses_none_of_it(
     assert not (tmp_path / "out" / "summary.json").exists()
     make(short_clips, tmp_path / "out", config)
     assert all_bytes(tmp_path / "out") == all_bytes(tmp_path / "whole")
+
+
+def test_samples_say_what_of_their_videos_is_not_as_it_is_meant(
+    short_clips: Path, tmp_path: Path
+) -> None:
+    videos = tmp_path / "videos"
+    shutil.copytree(short_clips, videos)
+    hdr = "log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
+    encode(videos / "hdr.mp4", "libx265", {"x265-params": hdr}, clip(9, 1, seconds=5))
+    make(videos, tmp_path / "out", MakeConfig(workers=0, tasks={"arrow": {}}))
+    named = [sample.provenance["videos"][0] for sample in load_samples(tmp_path / "out")]
+    assert [one["path"] for one in named if "caveats" in one] == ["hdr.mp4"]
+    assert next(one["caveats"] for one in named if "caveats" in one) == ["hdr"]
+    assert len(named) > 1
 
 
 @pytest.fixture(scope="module")

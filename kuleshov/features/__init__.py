@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.metadata import version
 
+from kuleshov import frames
 from kuleshov.cache import Cache, default
 from kuleshov.features.embedder import Embedder, Vectors
 from kuleshov.features.pretrained import Pretrained
@@ -35,7 +36,8 @@ def features(video: Video, seconds: list[float], name: str) -> Vectors:
         UsageError: the embedder cannot be used, see `Pretrained`.
     """
     embed = embedder(name)
-    key = (video.id, dump_json(seconds), name, embed.version, *embed.size, version("av"))
+    decoded = (frames.VERSION, version("av"))
+    key = (video.id, dump_json(seconds), name, embed.version, *embed.size, *decoded)
     return _cache().get(key, lambda: embed(video.frames(seconds, embed.size)))
 
 

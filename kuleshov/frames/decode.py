@@ -11,7 +11,7 @@ from av.video.reformatter import VideoReformatter
 
 from kuleshov.errors import UnreadableVideoError
 from kuleshov.frames.container import opened
-from kuleshov.frames.scale import display_size, upright
+from kuleshov.frames.scale import UPRIGHT, display_size, orientation, upright
 from kuleshov.frames.selective import Unproven, picked
 from kuleshov.frames.sequential import on_screen
 from kuleshov.locations import Location
@@ -50,19 +50,21 @@ def decode_in_sequence(path: Location, seconds: list[float], size: tuple[int, in
 
 
 def decode_all(path: Location) -> tuple[list[float], Pixels]:
-    """Every frame of a short file in its own size, with the times at which they appear.
+    """Every frame of a short file in the size of the first one, and when each appears.
 
     Raises:
         UnreadableVideoError: no frame can be decoded.
     """
     seconds: list[float] = []
     frames: list[Pixels] = []
-    reformatter = VideoReformatter()
+    reformatter, turned = VideoReformatter(), UPRIGHT
     with opened(path) as (container, stream):
         for appears, _, frame in on_screen(container, stream):
-            width, height = display_size(frame, stream)
+            turned = orientation(frame, turned)
+            if not frames:
+                width, height = display_size(frame, stream, turned)
             seconds.append(appears)
-            frames.append(upright(frame, (height, width), reformatter))
+            frames.append(upright(frame, (height, width), reformatter, turned))
     if not frames:
         raise UnreadableVideoError(f"{path.name}: no frame of the video stream can be decoded")
     return seconds, np.stack(frames)
@@ -78,14 +80,15 @@ def gather(
     frames = np.empty((len(seconds), *size, 3), np.uint8)
     waiting = sorted(range(len(seconds)), key=lambda i: seconds[i], reverse=True)
     start, end = math.inf, math.nan
-    reformatter = VideoReformatter()
+    reformatter, turned = VideoReformatter(), UPRIGHT
     for appears, disappears, frame in on_screen:
         start, end = min(start, appears), disappears
+        turned = orientation(frame, turned)
         here = []
         while waiting and start - TOLERANCE <= seconds[waiting[-1]] < disappears - TOLERANCE:
             here.append(waiting.pop())
         if here:
-            frames[here] = upright(frame, size, reformatter)
+            frames[here] = upright(frame, size, reformatter, turned)
         if not waiting or seconds[waiting[-1]] < start - TOLERANCE:
             break
     if waiting:

@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 import av
 from av.video.frame import VideoFrame
 
-from kuleshov.errors import UnreadableVideoError
-from kuleshov.frames.container import opened, packets
-from kuleshov.frames.listing import Packet, list_packets, seconds
-from kuleshov.frames.scale import display_size
+from kuleshov.frames.clock import in_seconds, is_timeless
+from kuleshov.frames.container import Undecodable, opened, packets
+from kuleshov.frames.listing import Packet, list_packets
+from kuleshov.frames.scale import caveats, display_size
 from kuleshov.frames.sequential import last_duration, on_screen
 from kuleshov.locations import Location
 
 
 class StreamInfo(NamedTuple):
-    """What a file shows; times in seconds, sizes in display pixels."""
+    """What a file shows; times in seconds, sizes in display pixels, see `Video`."""
 
     start: float
     end: float
@@ -28,6 +28,7 @@ class StreamInfo(NamedTuple):
     width: int
     height: int
     codec: str
+    caveats: tuple[str, ...] = ()
 
 
 def scan(path: Location) -> StreamInfo:
@@ -49,19 +50,20 @@ def scan_packets(path: Location) -> StreamInfo | None:
         if listed is None or stream.time_base is None:
             return None
         frame = _first_of(head, listed) or _first(path)
-        if frame is None or frame.pts is None:
+        # The two fields of an interlaced frame may be two packets.
+        if frame is None or frame.pts is None or frame.interlaced_frame:
             return None
         # A decoder drops what comes before the first key frame.
         shown = sorted(p for p in listed if p.is_shown and p.pts >= frame.pts)
         if not shown:
             return None
-        start, last, duration = seconds(
+        start, last, duration = in_seconds(
             [shown[0].pts, shown[-1].pts, shown[-1].duration], stream.time_base
         )
         duration = last_duration(duration, start, last, len(shown), stream)
         codec = stream.codec_context.codec.canonical_name
         size = display_size(frame, stream)
-        return StreamInfo(start, last + duration, len(shown), *size, codec)
+        return StreamInfo(start, last + duration, len(shown), *size, codec, caveats(frame))
 
 
 def _first_of(head: Any, listed: Sequence[Packet]) -> VideoFrame | None:
@@ -95,12 +97,14 @@ def _first(path: Location) -> VideoFrame | None:
 def scan_frames(path: Location) -> StreamInfo:
     with opened(path) as (container, stream):
         start, end, num_frames = math.nan, math.nan, 0
+        found: set[str] = {"timeless"} if is_timeless(container) else set()
         for appears, disappears, frame in on_screen(container, stream):
             if not num_frames:
                 start, size = appears, display_size(frame, stream)
             end = disappears
             num_frames += 1
+            found.update(caveats(frame))
         if not num_frames:
-            raise UnreadableVideoError(f"{path.name}: no frame of the video stream can be decoded")
+            raise Undecodable("no frame of the video stream can be decoded")
         codec = stream.codec_context.codec.canonical_name
-        return StreamInfo(start, end, num_frames, *size, codec)
+        return StreamInfo(start, end, num_frames, *size, codec, tuple(sorted(found)))

@@ -24,9 +24,9 @@ from itertools import pairwise
 import av
 from av.video.frame import VideoFrame
 
+from kuleshov.frames.clock import in_seconds
 from kuleshov.frames.container import opened, packets
 from kuleshov.frames.listing import Packet, list_packets
-from kuleshov.frames.listing import seconds as in_seconds
 from kuleshov.frames.sequential import last_duration
 from kuleshov.locations import Location
 
@@ -61,10 +61,17 @@ def picked(
         raise Unproven
     wanted = {shown[place]: place for place in places}
     waiting = [shown[place] for place in reversed(places)]
+    last = None
     for frame in _decode(path, listed, set(wanted)):
+        # Others may refer to it, and what a damaged one shows depends on those before it.
+        if frame.pts is None or frame.is_corrupt or frame.interlaced_frame:
+            raise Unproven
+        if last is not None and frame.pts <= last:
+            raise Unproven
+        last = frame.pts
         if frame.pts not in wanted:
             continue
-        if frame.pts != waiting.pop() or frame.is_corrupt or frame.interlaced_frame:
+        if frame.pts != waiting.pop():
             raise Unproven
         place = wanted[frame.pts]
         if place + 1 < len(appears):

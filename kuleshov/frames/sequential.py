@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,14 +9,20 @@ import av
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from kuleshov.frames.container import packets
+from kuleshov.frames.clock import BACK, FrameTimes, in_seconds
+from kuleshov.frames.container import Unshowable, packets
 
 
 def on_screen(container: Any, stream: VideoStream) -> Iterator[tuple[float, float, VideoFrame]]:
     """(appears, disappears, frame) of each frame, in seconds: each stays until the next one.
 
     Packets that cannot be decoded are passed over; what the decoder gives on both sides of them
-    is kept.
+    is kept. A frame whose time comes again, or is late (it steps back by up to `BACK`, as where
+    recordings overlap), takes the place of the one before, which may be on screen for no time.
+
+    Raises:
+        Unshowable: which frame is on screen when is not told: the clock steps back by more, or
+            there is neither a time nor a frame rate.
     """
     previous: tuple[float, VideoFrame] | None = None
     first, count = 0.0, 0
@@ -42,19 +47,23 @@ def last_duration(
 
 
 def _in_order(container: Any, stream: VideoStream) -> Iterator[tuple[float, VideoFrame]]:
-    """(presentation time, frame) with strictly increasing times."""
-    last = -math.inf
+    """(presentation time, frame) as the decoder gives them, which is the order they belong in."""
+    times = FrameTimes(container, stream)
+    last: float | None = None
     for packet in packets(container, stream):
         try:
             frames = packet.decode()
         except av.FFmpegError:
             continue  # a damaged packet; the decoder goes on with the next one
         for frame in frames:
-            pts = frame.pts if frame.pts is not None else frame.dts
-            if pts is None or frame.time_base is None:
-                continue
-            time = float(pts * frame.time_base)
-            # Damaged or mis-muxed files step back in time; players drop such frames too.
-            if time > last:
-                last = time
-                yield time, frame
+            ticks = times.of(frame, is_last=not packet.size)
+            if ticks is None or stream.time_base is None:
+                raise Unshowable("holds no times, and no frame rate to make them from")
+            (time,) = in_seconds([ticks], stream.time_base)
+            if last is not None and time < last - float(BACK):
+                raise Unshowable(
+                    f"its clock jumps back from {last:.3f} s to {time:.3f} s, so that it does not "
+                    "tell when a frame is on screen; encode it again"
+                )
+            last = time
+            yield time, frame

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, final
 
@@ -13,6 +14,7 @@ from kuleshov.locations import (
     Location,
     Remote,
     entries,
+    exists,
     is_folder,
     location,
     outside,
@@ -24,7 +26,7 @@ from kuleshov.sources.source import Found, Source
 
 SUFFIXES = (
     *(".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
-    *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
+    *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
 )
 """File name endings, in lower case, that are taken for videos."""
 
@@ -46,7 +48,8 @@ class Folder(Source):
 class Glob(Source):
     """The files that a pattern names and that are named like videos, sorted by path.
 
-    The root is what stands before the first wildcard. `**` stands for any number of folders.
+    The root is what stands before the first wildcard. `**` stands for any number of folders. A
+    name that is there is taken as it stands, with whatever brackets it has.
     """
 
     def takes(self) -> bool:
@@ -61,6 +64,11 @@ def has_wildcard(address: str) -> bool:
     return any(character in address for character in "*?[")
 
 
+def is_glob(address: str) -> bool:
+    """Whether it is a pattern, and not the name of something that is there."""
+    return has_wildcard(address) and not exists(location(address))
+
+
 def split_glob(address: str) -> tuple[Location, list[str]]:
     """(the folder before the first wildcard, the pattern below it).
 
@@ -68,9 +76,21 @@ def split_glob(address: str) -> tuple[Location, list[str]]:
     (Remote(root='s3://bucket/data', path=''), ['**', '*.mp4'])
     """
     parts = address.split("/")
-    first = next(i for i, part in enumerate(parts) if has_wildcard(part))
-    fixed = "/".join(parts[:first])
-    return location(fixed or ("/" if first else ".")), [part for part in parts[first:] if part]
+    first = next(
+        (
+            i
+            for i, part in enumerate(parts)
+            if has_wildcard(part) and is_glob(_join(parts[: i + 1]))
+        ),
+        None,
+    )
+    if first is None:  # a file whose name looks like a pattern
+        return location(_join(parts[:-1])), [escape(parts[-1])]
+    return location(_join(parts[:first])), [part for part in parts[first:] if part]
+
+
+def _join(parts: Sequence[str]) -> str:
+    return "/".join(parts) or ("/" if parts else ".")
 
 
 def videos_below(folder: Location, pattern: Sequence[str], root: Location) -> Found:
@@ -185,7 +205,7 @@ def _fits(name: str, part: str) -> bool:
     """As in a shell, a wildcard stands for no hidden name: most are what other programs left."""
     if _is_hidden(name) and not _is_hidden(part):
         return False
-    return part == "**" or fnmatchcase(name, part)
+    return part == "**" or name == part or fnmatchcase(name, part)
 
 
 def _is_hidden(name: str) -> bool:

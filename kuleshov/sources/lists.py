@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -11,35 +12,51 @@ from typing import ClassVar, TextIO, final
 
 from kuleshov.errors import UsageError
 from kuleshov.locations import Location, reason
-from kuleshov.sources.folder import has_wildcard, parent
+from kuleshov.sources.folder import is_glob, parent
 from kuleshov.sources.rows import Row, Rows, choose_column
 
 
 class TextFile(Rows):
-    """A list that is text in UTF-8."""
+    """A list that is text in UTF-8, or in UTF-16 that says so at its front."""
 
     suffix: ClassVar[str]
 
     def takes(self) -> bool:
         name = self.asked.address
-        return name.lower().endswith(self.suffix) and not has_wildcard(name)
+        return name.lower().endswith(self.suffix) and not is_glob(name)
 
     def folder(self) -> Location:
         return parent(self.where)
 
     def rows(self) -> Iterator[Row]:
         try:
-            with io.TextIOWrapper(self.where.open("rb"), "utf-8-sig", newline="") as text:
-                yield from self.parse(text)
-        except UnicodeDecodeError as error:
+            with self.where.open("rb") as file:
+                marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+                file.seek(0)
+                with io.TextIOWrapper(
+                    file, "utf-16" if marked else "utf-8-sig", newline=""
+                ) as text:
+                    yield from self.parse(text)
+        except UnicodeError as error:
             raise UsageError(
-                f"{self.where} is no text in UTF-8 ({error.reason}); save it as such"
+                f"{self.where} is no text in UTF-8: {self._undecodable()}. If it is in another "
+                "encoding, such as Latin-1, save it in UTF-8"
             ) from error
         except OSError as error:
             raise UsageError(
                 f"{self.where} cannot be read: {reason(error)}; give a list of videos that you "
                 "may read"
             ) from error
+
+    def _undecodable(self) -> str:
+        """Which line cannot be read, for people."""
+        with self.where.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    return f"line {number} has the byte 0x{line[error.start]:02x} ({error.reason})"
+        return "it breaks off"
 
     @abstractmethod
     def parse(self, text: TextIO) -> Iterator[Row]:

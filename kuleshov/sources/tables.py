@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from kuleshov.errors import UsageError
 from kuleshov.locations import Location, is_folder, reason, within
-from kuleshov.sources.folder import has_wildcard, parent, split_glob, walk
+from kuleshov.sources.folder import is_glob, parent, split_glob, walk
 from kuleshov.sources.rows import Row, Rows, choose_column
 
 if TYPE_CHECKING:
@@ -89,10 +89,10 @@ class Parquet(Tables):
 
     def folder(self) -> Location:
         address = self.asked.address
-        return split_glob(address)[0] if has_wildcard(address) else parent(self.where)
+        return split_glob(address)[0] if is_glob(address) else parent(self.where)
 
     def files(self) -> list[Location]:
-        if not has_wildcard(self.asked.address):
+        if not is_glob(self.asked.address):
             return [self.where]
         folder, pattern = split_glob(self.asked.address)
         unread: list[Any] = []

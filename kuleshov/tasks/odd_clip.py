@@ -76,11 +76,15 @@ class OddClip(Choice):
             return Skip(video.path, reason, self.name)
         whole = uniform_in(video, self.num_frames, self.trim)
         clips = consecutive(whole, self.num_clips, self.clip_trim)
-        lenders = [other for other in donors(self.num_donors) if self._fits(other, video, clips[0])]
+        others = donors(self.num_donors)
+        lenders = [other for other in others if self._fits(other, video, clips[0])]
         if not lenders:
+            counted = "1 other video" if len(others) == 1 else f"{len(others)} other videos"
             reason = (
-                f"no donor among {self.num_donors} other videos is long enough and of this shape "
+                f"no donor among {counted} is long enough and of this shape "
                 "(knobs num_donors and max_stretch)"
+                if others
+                else "no donor: there is no other video on its side of the split"
             )
             return Skip(video.path, reason, self.name)
         # The first of the nearest, so that few choices change when a video comes or goes.

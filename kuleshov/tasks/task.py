@@ -197,5 +197,5 @@ class Task(ABC):
             knobs=self.knobs(),
             seed=0,
             chance=chance,
-            provenance={"videos": [{"id": video.id, "path": video.path} for video in videos]},
+            provenance={"videos": [video.origin for video in videos]},
         )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
+from benchmarks.outside_cells import cells
 from kuleshov.clips import clip
 from kuleshov.errors import UnreadableVideoError
 from kuleshov.frames import decode
@@ -133,6 +134,46 @@ def test_a_file_whose_packets_do_not_tell_is_decoded_in_sequence(tmp_path: Path)
     assert count_proven(path, [5]) == 0
 
 
+PICKED = [
+    *("mp4-h264-b3.mp4", "mkv-h264-b3.mkv", "ts-hevc-b3.ts", "fragmented-hevc-b3.mp4"),
+    *("flv-h264-b3.flv", "m2ts-h264-b3.m2ts", "webm-vp9.webm", "ivf-av1.ivf", "mp4-edited.mp4"),
+    *("mkv-uneven.mkv", "ts-late-start.ts", "mp4-clockwise.mp4", "mkv-one-frame.mkv"),
+    *("ts-starts-late.ts", "mkv-cut-off.mkv"),
+]
+IN_SEQUENCE = [
+    *("avi-h264-b3.avi", "avi-packed.avi", "asf-h264-b3.wmv", "ps-h264-b3.mpg", "vob-mpeg2-b2.vob"),
+    *("raw-h264-h264-b3.mp4", "ts-h264-b3-joined-back.ts", "ts-h264-b3-joined-larger.ts"),
+    *("mkv-lost-frame.mkv", "ts-lost-frame.ts", "mp4-lost-frame.mp4", "avi-copied-to.mp4"),
+    *("mkv-vp8.mkv", "mp4-h264-interlaced.mp4", "mkv-h264-open.mkv", "ts-hevc-b3-joined-same.ts"),
+]
+
+
+@pytest.mark.parametrize("name", [*PICKED, *IN_SEQUENCE])
+def test_what_is_shown_never_depends_on_what_else_is_asked(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    {cell.name: cell for cell in cells()}[name].write(path)
+    assert (count_proven(path, [1, 3, 11]) > 0) == (name in PICKED)
+    times, expected = in_sequence(path)
+    rng = np.random.default_rng(0)
+    for size in (1, 1, 1, 2, 5):
+        asked = rng.choice(len(times), min(size, len(times)), replace=False)
+        frames = decode(path, [times[i] for i in asked], SIZE)
+        assert (frames == expected[asked]).all()
+
+
+def test_what_a_damaged_frame_shows_does_not_depend_on_it_either(tmp_path: Path) -> None:
+    path, rng, proven = tmp_path / "v.mp4", np.random.default_rng(0), 0
+    encode(path, "libx264", {"g": "12", "bf": "3"}, clip(3, 1, seconds=5))
+    data = path.read_bytes()
+    for _ in range(12):
+        spoilt = bytearray(data)
+        for place in rng.integers(2_000, len(data) * 3 // 4, 3):
+            spoilt[place] ^= 1 << rng.integers(8)
+        path.write_bytes(spoilt)
+        proven += count_proven(path, [1, 60])
+    assert proven > 100  # groups without damage are picked still
+
+
 def test_a_damaged_file_is_decoded_in_sequence(tmp_path: Path) -> None:
     path = tmp_path / "v.mp4"
     encode(path, "libx264", {"g": "12"}, clip(3, 1, seconds=5))
@@ -149,7 +190,7 @@ def test_every_frame_of_every_real_clip_is_that_of_decoding_in_sequence(real_cli
     for name in find(real_clips):
         with suppress(UnreadableVideoError):
             proven[name] = count_proven(real_clips / name, [2])
-    # A file of damaged packets, and two whose packets do not tell.
+    # A file that misses a frame, and two whose packets do not tell.
     unproven = {"de_corrupted.mp4", "mdn_flower.webm", "mp4p_MOV00006.3gp"}
     assert {name for name, count in proven.items() if not count} == unproven
     assert len(proven) == 32

@@ -32,6 +32,24 @@ def test_a_glob_names_what_a_shell_would(videos: Path, pattern: str, names: list
     assert found(f"{videos}/{pattern}") == (videos, names, [])
 
 
+def test_a_name_that_is_there_is_taken_as_it_stands(videos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "x [ab]" / "y*"
+    shutil.copytree(videos, folder)
+    shutil.copy(videos / "a.mp4", folder / "c[1].mp4")
+    shutil.copy(videos / "b.mp4", folder / "c1.mp4")
+    (tmp_path / "x a" / "y").mkdir(parents=True)
+    shutil.copy(videos / "a.mp4", tmp_path / "x a" / "y" / "d.mp4")
+    everything = sorted([*NAMES, "c1.mp4", "c[1].mp4"])
+    assert found(folder) == found(f"{folder}/**") == (folder, everything, [])
+    assert found(f"{folder}/c[1].mp4") == (folder, ["c[1].mp4"], [])
+    assert found(f"{folder}/[ab].mp4") == (folder, ["a.mp4", "b.mp4"], [])
+    assert found(f"{tmp_path}/**/c[1].mp4").paths == ["x [ab]/y*/c1.mp4", "x [ab]/y*/c[1].mp4"]
+    # What is not there is a pattern.
+    assert found(f"{tmp_path}/x [a]/y*/*.mp4").paths == ["x a/y/d.mp4"]
+    address = f"file://{folder}"
+    assert found(address).paths == found(f"{address}/**/*.mp4").paths == everything
+
+
 @pytest.mark.parametrize("pattern", ["", "/**", "/**/*.mp4", "/*.mp4"])
 def test_hidden_files_and_folders_are_passed_over(
     videos: Path, tmp_path: Path, pattern: str

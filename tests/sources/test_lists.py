@@ -28,6 +28,37 @@ def test_every_form_gives_the_samples_of_the_folder(
         assert videos_root(out) == videos
 
 
+def test_a_list_and_what_it_names_may_have_brackets(videos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data [v2]"
+    folder.mkdir()
+    (folder / "a [x1].mp4").write_bytes((videos / "a.mp4").read_bytes())
+    lists = {
+        "list.txt": "a [x1].mp4\n",
+        "list [1].txt": "a [x1].mp4\n",
+        "what?.csv": "video\na [x1].mp4\n",
+        "*.jsonl": '{"video": "a [x1].mp4"}\n',
+    }
+    for name, text in lists.items():
+        (folder / name).write_text(text)
+        assert found(folder / name) == (folder, ["a [x1].mp4"], [])
+
+
+def test_a_list_may_be_in_utf_16_where_it_says_so(tmp_path: Path) -> None:
+    for order in ("utf-16-le", "utf-16-be"):
+        mark = "\ufeff"
+        (tmp_path / "list.txt").write_bytes(f"{mark}café.mp4\r\n".encode(order))
+        assert found(tmp_path / "list.txt").paths == ["café.mp4"]
+
+
+@pytest.mark.parametrize("name", ["list.txt", "list.csv", "list.jsonl"])
+def test_a_list_in_another_encoding_is_refused_with_the_line(name: str, tmp_path: Path) -> None:
+    text = FORMS[name].replace("b.mp4", "café.mp4")
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    line = next(i for i, one in enumerate(text.split("\n"), 1) if "é" in one)
+    with pytest.raises(UsageError, match=rf"line {line} has the byte 0xe9 .* Latin-1, save it in"):
+        found(tmp_path / name)
+
+
 def test_the_order_is_that_of_the_list_and_duplicates_are_one(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("b.mp4\n./a.mp4\nb.mp4\nsub//c.mp4\nsub/../a.mp4\n")
     assert found(tmp_path / "list.txt") == (tmp_path, ["b.mp4", "a.mp4", "sub/c.mp4"], [])

@@ -35,6 +35,16 @@ def test_a_table_of_paths_gives_the_samples_of_the_folder(
     assert found(table) == (tmp_path, NAMES, [])
 
 
+def test_a_table_and_what_it_names_may_have_brackets(videos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data [v2]"
+    folder.mkdir()
+    (folder / "a [x1].mp4").write_bytes((videos / "a.mp4").read_bytes())
+    table = write(folder / "l [1].parquet", video=["a [x1].mp4"])
+    for address in (table, f"{folder}/*.parquet"):
+        assert found(address) == (folder, ["a [x1].mp4"], [])
+    assert found(f"file://{table}").paths == ["a [x1].mp4"]
+
+
 def test_rows_that_hold_videos_are_written_into_the_set(
     videos: Path, ids: list[str], tmp_path: Path
 ) -> None:

@@ -141,6 +141,7 @@ def _sample(
     # A benchmark's own text may hold what stands for a video or a picture here.
     prompt = f"<video>\n{text.replace('<video>', '').replace('<image>', '')}"
     videos = media if isinstance(media, list) else [media]
+    origins = {(video.id, video.path): video.origin for video in videos}
     # What its frames are of; that of a folder of pictures is the folder.
     video_id = f"{digest('pictures', item.video):032x}" if isinstance(media, list) else media.id
     more: dict[str, Json] = {"source": item.source} if item.source is not None else {}
@@ -166,7 +167,7 @@ def _sample(
         seed=config.seed,
         chance=0.0,
         provenance={
-            "videos": [{"id": i, "path": p} for i, p in sorted({(v.id, v.path) for v in videos})],
+            "videos": [origins[named] for named in sorted(origins)],
             "entry": item.entry,
             "about_order": item.about_order,
             "published": published,
