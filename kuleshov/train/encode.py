@@ -10,12 +10,20 @@ them is checked, see pixels.py), with their *shown* times, which each family exp
     InternVL    nothing but the number of each frame; so a sentence of ours tells the times, as
                 for any processor that gives the same for another clock (LLaVA-Video's prompts
                 have such a sentence; the wording is ours)
+
+Some chat templates open the model's thought at the end of the prompt (Qwen3-VL-Thinking, Qwen3.5),
+others write an empty one that is closed already. Where it is open, a true answer as a target closes
+it first, and the text of a completion begins with what opened it, so that it can be read alone:
+
+    prompt ... assistant <think>    target      </think> <answer>4</answer>
+                                    completion  First ... so 4.</think> <answer>4</answer>
+                                    its text    <think> First ... so 4.</think> <answer>4</answer>
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,6 +39,8 @@ from kuleshov.train.pixels import check, untouched
 
 Render = Callable[[Sample], list[Pixels]]
 _TYPES = {IMAGE: "image", VIDEO: "video"}
+_THOUGHT = "<think>\n\n</think>\n\n"
+"""A thought without words, as the templates of Qwen3, Qwen3-VL and Qwen3.5 write it."""
 
 
 def messages(sample: Sample, spell: bool = False) -> list[dict[str, Any]]:
@@ -220,11 +230,54 @@ class Encoder:
         media = dump_json(sample.to_row()["media"])
         return digest(str(self.processor.to_json_string()), *sample.placeholders, media)
 
+    @cached_property
+    def opening(self) -> str:
+        """How the chat template opens the model's thought at the end of a prompt; "" if it does
+        not, or closes it again.
+        """
+        chat = [{"role": "user", "content": [{"type": "text", "text": "Why?"}]}]
+        _, opened, rest = self._written(chat).rpartition("Why?")[2].rpartition("<think>")
+        return f"{opened}{rest}" if opened and "</think>" not in rest else ""
+
     def answer_ids(self, text: str) -> torch.Tensor:
-        """A completion as token ids, with the token that ends the turn."""
+        """A true answer as the tokens of a target, with the one that ends the turn.
+
+        Behind a prompt that opens a thought it is closed first, without words: nothing is known
+        of what was to be thought.
+        """
+        if self.opening:
+            begun = _THOUGHT.startswith(self.opening)
+            text = f"{_THOUGHT[len(self.opening) if begun else len('<think>') :]}{text}"
         tokenizer = self.processor.tokenizer
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         return torch.tensor([*ids, tokenizer.eos_token_id])
+
+    def texts(self, completions: Iterable[Sequence[int]]) -> list[str]:
+        """The text of each completion, given as token ids, without special tokens.
+
+        It begins with the thought that the prompt opened. The marks of a thought stay, which are
+        special tokens to some tokenizers.
+        """
+        tokenizer = self.processor.tokenizer
+        marks = {
+            token: mark
+            for mark in ("<think>", "</think>")
+            if (token := tokenizer.convert_tokens_to_ids(mark)) in tokenizer.all_special_ids
+            and token != tokenizer.unk_token_id
+        }
+        return [self.opening + _decoded(tokenizer, ids, marks) for ids in completions]
+
+
+def _decoded(tokenizer: Any, ids: Sequence[int], kept: Mapping[int, str]) -> str:
+    """Token ids as text without special tokens but those that are kept, given with their text."""
+    places = [place for place, token in enumerate(ids) if int(token) in kept]
+    starts, ends = [0, *(place + 1 for place in places)], [*places, len(ids)]
+    parts = [
+        str(tokenizer.decode(ids[start:end], skip_special_tokens=True))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    marks = [kept[int(ids[place])] for place in places]
+    return "".join(text for pair in zip(parts, [*marks, ""], strict=True) for text in pair)
 
 
 def _check_order(chat: list[dict[str, Any]], text: str) -> None:

@@ -108,6 +108,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.encoder = encoder
+        self._texts = encoder.texts
         self.share_prompts = share_prompts
         # The prompts of the batch at hand, one for each row of it, None outside of a batch.
         self._prompts: Sequence[Encoded] | None = None
@@ -144,6 +145,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
 
     def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
         written: tuple[Any, ...] = super()._generate(prompts)
+        written = (*written[:3], _as_turns(self.read(written[1])), *written[4:])
         if self.model.training and self.objective.tries():
             written = self._refed(written)
         if self.model.training and self.objective.trains_twins():
@@ -154,25 +156,21 @@ class VideoGRPOTrainer(ObjectiveTrainer):
     def _refed(self, written: tuple[Any, ...]) -> tuple[Any, ...]:
         """What TRL generated, with the completions that the objective has written again."""
         assert self._prompts is not None
-
-        def read(ids: list[list[int]]) -> list[str]:
-            return list(self.processing_class.batch_decode(ids, skip_special_tokens=True))
-
         last = refeed(
             self.objective,
             Written(list(self._prompts), written[1]),
             self.roll_out_twins([prompt.sample for prompt in self._prompts]).texts,
             self.encoder,
             lambda prompts: self._complete(prompts, 1),
-            read,
+            self.read,
             lambda here: any(gather_object([here])),
         )
         again = sum(gather_object([last.again]))
         self._metrics["train"]["refeed/completions"].append(float(again))
         self._prompts = last.prompts
-        completions = [[{"role": "assistant", "content": text}] for text in read(last.ids)]
         prompt_ids = [prompt.input_ids.tolist() for prompt in last.prompts]
-        return prompt_ids, last.ids, written[2], completions, *written[4:]
+        turns = _as_turns(self.read(last.ids))
+        return prompt_ids, last.ids, written[2], turns, *written[4:]
 
     def _with_twins(self, written: tuple[Any, ...]) -> tuple[Any, ...]:
         """Prompts and ids of what TRL generated, and behind them those of the twins.
@@ -188,6 +186,9 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         self.state.num_input_tokens_seen += sum(gather_object([tokens]))
         self._metrics["train"]["num_tokens"] = [self.state.num_input_tokens_seen]
         return [*written[0], *prompt_ids], [*written[1], *twins.ids], *written[2:]
+
+    def read(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        return self._texts(ids)
 
     def roll_out(self, samples: Sequence[Sample], number: int) -> Written:
         known = {prompt.sample.to_json(): prompt for prompt in self._prompts or ()}
@@ -358,6 +359,11 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         finally:
             self._prompts = None
         return loss
+
+
+def _as_turns(texts: Sequence[str]) -> list[list[dict[str, str]]]:
+    """Completions as TRL hands them to reward functions."""
+    return [[{"role": "assistant", "content": text}] for text in texts]
 
 
 def _groups(prompts: Sequence[Encoded]) -> list[tuple[Encoded, list[int]]]:

@@ -68,6 +68,10 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
     def roll_out(self, samples: Sequence[Sample], number: int) -> Written:
         """Completions without gradient: `number` for each sample, one after other."""
 
+    @abstractmethod
+    def read(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The texts of completions, given as token ids, as they are graded."""
+
     @property
     def _size(self) -> int:
         """Completions in each group."""
@@ -114,7 +118,7 @@ class ObjectiveTrainer(GRPOTrainer, ABC):  # type: ignore[misc]  # TRL has no ty
             asked = [twin or sample for twin, sample in pairs]
             absent = [twin is None for twin in twins]
             written = self.roll_out(asked, number)
-            texts = self.processing_class.batch_decode(written.ids, skip_special_tokens=True)
+            texts = self.read(written.ids)
             by_group = [texts[i : i + number] for i in range(0, len(texts), number)]
             self._twins = Twins(asked, absent, written, by_group)
         return self._twins

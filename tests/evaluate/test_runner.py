@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoProcessor
 from typer.testing import CliRunner
 
 from kuleshov import frames, media
@@ -19,10 +20,10 @@ from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate, requests
 from kuleshov.media import render
 from kuleshov.run import environment
-from kuleshov.tasks import score
+from kuleshov.tasks import score, task_of
 from kuleshov.train.encode import Encoder
 from kuleshov.trained_on import write_trained_on
-from tests.train.conftest import Setup, data, setup
+from tests.train.conftest import OPEN_LINE, Setup, data, setup, thinking
 
 __all__ = ["data", "setup"]
 CONFIG = EvalConfig(batch_size=3, max_completion_tokens=6)
@@ -180,3 +181,24 @@ def test_videos_that_the_model_was_trained_on_are_written_down(
         ran = CliRunner().invoke(app, ["eval", str(model), str(setup.data), "-o", str(run), *sets])
         said = f"{len(known)} of the videos were trained on: the score may be memory"
         assert ran.exit_code == 0 and (said in ran.output) == (found is not None)
+
+
+def test_an_answer_is_read_behind_the_thought_that_the_prompt_opened(
+    setup: Setup, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(setup.folder, folder)
+    thinking(setup.encoder.processor, OPEN_LINE).save_pretrained(folder)
+    config = replace(CONFIG, conditions=("full",))
+    results = evaluate(str(folder), setup.data, tmp_path / "run", config)
+    assert all(r.completion.startswith(OPEN_LINE) and r.answer is None for r in results)
+    # As the model of a cold start answers.
+    sample = setup.samples[0]
+    processor = AutoProcessor.from_pretrained(folder)
+    encoder = Encoder(processor, setup.encoder.render)
+    for form in ("tagged", "direct"):
+        knobs = {**sample.knobs, "form": form}
+        asked = replace(sample, form=form, knobs=knobs)  # type: ignore[arg-type]
+        target = encoder.answer_ids(task_of(asked).completion(asked.answer))
+        (text,) = encoder.texts([target.tolist()])
+        assert score(asked, text).total == 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import logging
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,6 +109,25 @@ def varied(
     """A family's tiny model and samples with several videos, videos and images, and neither."""
     clips = varied_data.parent / "clips"
     return _setup(request.param, varied_data, clips, tmp_path_factory.mktemp(request.param))
+
+
+OPEN, OPEN_LINE = "<think>", "<think>\n"
+CLOSED = "<think>\n\n</think>\n\n"
+
+
+def thinking(processor: Any, written: str) -> Any:
+    """The processor with a chat template whose generation prompt ends in a thought.
+
+    Args:
+        processor: of one of the tiny models, whose generation prompt is that of the assistant's
+            turn alone. It is not changed.
+        written: the thought, such as `OPEN_LINE` (Qwen3-VL-Thinking) or `CLOSED` (Qwen3.5).
+    """
+    changed = copy.deepcopy(processor)
+    changed.chat_template += (
+        f"{{%- if add_generation_prompt -%}}{{{{- {json.dumps(written)} -}}}}{{%- endif -%}}"
+    )
+    return changed
 
 
 def _setup(family: str, data: Path, clips: Path, folder: Path) -> Setup:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import re
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from kuleshov.errors import UsageError
+from kuleshov.reward import extract
 from kuleshov.sample import Frame, MediaItem, Sample
 from kuleshov.tasks.text_order import TextOrder
 from kuleshov.train.encode import Encoder, batch, messages, metadata, vision_tokens
 from tests.conftest import a_video
 from tests.test_sample import a_sample
-from tests.train.conftest import Setup
+from tests.train.conftest import CLOSED, OPEN, OPEN_LINE, Setup, thinking
 
 
 def item(*shown: float) -> MediaItem:
@@ -145,6 +147,72 @@ def test_an_answer_ends_its_turn(setup: Setup) -> None:
     assert ids[-1] == tokenizer.eos_token_id
     # Every digit is a token of its own.
     assert len(ids) == 3 and tokenizer.decode(ids[:-1]) == "12"
+
+
+@pytest.mark.parametrize("opened", [OPEN, OPEN_LINE, "<think>\n\n"])
+def test_a_target_closes_the_thought_that_the_prompt_opens(setup: Setup, opened: str) -> None:
+    encoder = Encoder(thinking(setup.encoder.processor, opened), setup.encoder.render)
+    tokenizer = encoder.processor.tokenizer
+    sample = setup.samples[0]
+    prompt = tokenizer.decode(encoder(sample).input_ids)
+    assert prompt.endswith(opened)
+    for text in ("<answer>12</answer>", "12"):
+        ids = encoder.answer_ids(text)
+        assert ids[-1] == tokenizer.eos_token_id
+        # What the model is taught to have written is what the family's template writes for a turn
+        # without thoughts.
+        written = tokenizer.decode(ids[:-1])
+        assert opened + written == f"{CLOSED}{text}"
+        assert extract(written, "tagged" if "<" in text else "direct") == "12"
+        assert encoder.texts([ids.tolist()]) == [f"{CLOSED}{text}"]
+
+
+@pytest.mark.parametrize("written", ["", CLOSED])
+def test_an_answer_stands_alone_where_no_thought_is_open(setup: Setup, written: str) -> None:
+    encoder = Encoder(thinking(setup.encoder.processor, written), setup.encoder.render)
+    assert encoder.opening == ""
+    ids = encoder.answer_ids("12")
+    assert encoder.processor.tokenizer.decode(ids[:-1]) == "12"
+    assert encoder.texts([ids.tolist()]) == ["12"]
+
+
+@pytest.mark.parametrize(
+    ("template", "opening"),
+    [("qwen3_5_think", OPEN_LINE), ("qwen3_5_nothink", ""), ("qwen3_6", OPEN_LINE)],
+)
+def test_the_families_own_templates_are_read(setup: Setup, template: str, opening: str) -> None:
+    if setup.family != "qwen3_vl":
+        pytest.skip("templates of families with the tokens of Qwen3-VL")
+    processor = copy.deepcopy(setup.encoder.processor)
+    folder = files("trl").joinpath("chat_templates")
+    processor.chat_template = folder.joinpath(f"{template}.jinja").read_text("utf-8")
+    encoder = Encoder(processor, setup.encoder.render)
+    assert encoder.opening == opening
+    # The target is what the template itself makes of a turn without thoughts.
+    chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "4"}]
+    whole = processor.apply_chat_template(chat, tokenize=False)
+    asked = processor.apply_chat_template(chat[:1], tokenize=False, add_generation_prompt=True)
+    written = processor.tokenizer.decode(encoder.answer_ids("4"))
+    assert f"{asked}{written}" == whole.rstrip()
+    assert CLOSED in whole
+
+
+def test_a_question_about_thoughts_opens_none(setup: Setup) -> None:
+    prompt = "Think between <think> and </think>, <think>"
+    sample = replace(setup.samples[0], prompt=prompt, media=())
+    encoder = Encoder(thinking(setup.encoder.processor, CLOSED), setup.encoder.render)
+    assert "<think> and" in encoder.text(sample) and encoder.opening == ""
+
+
+def test_marks_of_a_thought_that_are_special_tokens_are_read(setup: Setup) -> None:
+    processor = thinking(setup.encoder.processor, OPEN_LINE)
+    tokenizer = processor.tokenizer
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<think>", "</think>"]})
+    encoder = Encoder(processor, setup.encoder.render)
+    ids = tokenizer("3 or 4?</think>4<|im_end|><|endoftext|>")["input_ids"]
+    assert "</think>" not in tokenizer.decode(ids, skip_special_tokens=True)
+    (text,) = encoder.texts([ids])
+    assert text == "<think>\n3 or 4?</think>4" and extract(text, "direct") == "4"
 
 
 def test_vision_tokens_are_those_of_the_model(setup: Setup) -> None:

@@ -12,12 +12,15 @@ from transformers import AutoModelForImageTextToText
 from trl import GRPOConfig, GRPOTrainer
 
 from kuleshov.errors import MissingVideoError
-from kuleshov.sample import Sample
-from kuleshov.tasks import task_of
-from kuleshov.train.encode import batch, vision_tokens
+from kuleshov.sample import Form, Sample
+from kuleshov.tasks import score, task_of
+from kuleshov.train.encode import Encoder, batch, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
 from kuleshov.train.guard import guard
-from tests.train.conftest import Setup, tower
+from kuleshov.train.objective_table import objective_of
+from tests.train.conftest import OPEN_LINE, Setup, thinking, tower
+
+FORMS: tuple[Form, ...] = ("tagged", "direct")
 
 
 def graded(completions: list[Any], **columns: Any) -> list[float]:
@@ -302,3 +305,37 @@ def test_a_completion_with_a_vision_token_is_refused_before_the_loss(
             match=rf"completion 0 of 4 holds the vision token {token}, .*Suppress",
         ):
             train.train()
+
+
+def test_what_is_graded_begins_with_the_thought_that_the_prompt_opened(
+    setup: Setup, tmp_path: Path
+) -> None:
+    seen: list[str] = []
+
+    def keep(completions: list[Any], **columns: Any) -> list[float]:
+        seen.extend(completion[0]["content"] for completion in completions)
+        return graded(completions)
+
+    keep.__name__ = "keep"
+    encoder = Encoder(thinking(setup.encoder.processor, OPEN_LINE), setup.encoder.render)
+    train = Recorder(
+        str(setup.folder),
+        reward_funcs=[keep],
+        args=arguments(setup, tmp_path, max_steps=1),
+        train_dataset=Dataset.from_list([row(sample) for sample in setup.samples]),
+        processing_class=encoder.processor,
+        encoder=encoder,
+        objective=objective_of("t_grpo", {}, {}),
+    )
+    train.train()
+    # Four completions, and those of the twins of their two groups.
+    assert len(seen) > 4 and all(text.startswith(OPEN_LINE) for text in seen)
+    # The loss is of what the model wrote, and of nothing more.
+    ids = train.seen["completion_ids"][train.seen["completion_mask"].bool()].tolist()
+    written = encoder.processor.tokenizer.decode(ids, skip_special_tokens=True)
+    assert "<think>" not in written
+    prompt = encoder.processor.tokenizer.decode(train.seen["encoded"][0].input_ids)
+    assert prompt.endswith(OPEN_LINE)
+    # A thought that was not closed in four tokens gives no answer, in either form.
+    samples = [replace(sample, form=form) for sample in setup.samples for form in FORMS]
+    assert all(score(sample, text).answer is None for sample in samples for text in seen)

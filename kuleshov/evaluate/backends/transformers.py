@@ -60,7 +60,7 @@ class Transformers(Backend):
             suppress_tokens=vision_tokens(self.model.config),
         )
         written = output[:, inputs["input_ids"].size(1) :]
-        texts = tokenizer.batch_decode(written, skip_special_tokens=True)
+        texts = self.encode.encoder.texts(written.tolist())
         ends = torch.tensor(_ends(self.model.generation_config, tokenizer), device=written.device)
         stopped = torch.isin(written, ends).any(dim=1).tolist()
         return [

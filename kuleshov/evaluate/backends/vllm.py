@@ -67,7 +67,9 @@ class VLLM(Backend):
                 prompt.check(output.prompt_token_ids)
                 (written,) = output.outputs
                 finish = written.finish_reason or ""
-                yield request, self.encode.reply(request, encoded, written.text, finish)
+                # As `Encoder.texts` has it.
+                text = f"{self.encode.encoder.opening}{written.text}"
+                yield request, self.encode.reply(request, encoded, text, finish)
 
     def _prompt(self, request: Request) -> tuple[Encoded, Prompt]:
         encoded = self.encode(request)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -18,7 +20,7 @@ from kuleshov.evaluate.backends.transformers import Transformers
 from kuleshov.evaluate.backends.vllm import VLLM
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.train.encode import vision_tokens
-from tests.train.conftest import Setup, data, setup
+from tests.train.conftest import OPEN_LINE, Setup, data, setup, thinking
 from tests.train.test_vllm_rollout import as_vllm_expands
 from tests.train.vllm_samples import MIXED, noise
 
@@ -95,6 +97,19 @@ def test_vllm_is_asked_what_training_asks_and_answers_in_order(
         assert reply.seconds == request.seconds() and reply.sizes == request.sizes()
         # A video of an odd number of frames is filled up to a pair by the processor.
         assert reply.num_frames >= sum(len(frames) for frames in request.pixels)
+
+
+def test_a_completion_begins_with_the_thought_that_the_prompt_opened(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if setup.tiled:
+        pytest.skip("vLLM is not asked with tiles")
+    shutil.copytree(setup.folder, tmp_path / "model")
+    processor = thinking(setup.encoder.processor, OPEN_LINE)
+    processor.save_pretrained(tmp_path / "model")
+    changed = setup._replace(folder=tmp_path / "model")
+    replies = answered(installed(monkeypatch, changed, LLM(processor)), requests(setup)[:1])
+    assert [reply.text for reply in replies] == [f"{OPEN_LINE}answer 5"]
 
 
 def test_what_is_written_down_is_what_transformers_writes_down(
