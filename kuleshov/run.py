@@ -8,9 +8,10 @@ environment.json   the model, hashes of its weights and of the samples, versions
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from kuleshov.content import content_id
@@ -21,7 +22,13 @@ from kuleshov.recipe import to_yaml
 from kuleshov.sample import Json, Sample
 
 
-def begin(run: Path, record: dict[str, Json], config: Any, started: bool) -> None:
+def begin(
+    run: Path,
+    record: dict[str, Json],
+    config: Any,
+    started: bool,
+    before: Mapping[str, Json] = MappingProxyType({}),
+) -> None:
     """Write down what a run is made with, or refuse to go on with another one.
 
     Args:
@@ -29,13 +36,15 @@ def begin(run: Path, record: dict[str, Json], config: Any, started: bool) -> Non
         record: what must stay the same for as long as the run goes on; values may be mappings.
         config: the settings, a dataclass.
         started: whether the folder holds work that was done with what is written down there.
+        before: what is meant where an earlier version wrote no such key, likewise nested.
 
     Raises:
         UsageError: the folder holds work that was done with something else.
     """
     if started:
         # As JSON, which knows no tuples.
-        there, here = _flat(environment(run)), _flat(json.loads(json.dumps(record)))
+        here, meant = (_flat(json.loads(json.dumps(dict(one)))) for one in (record, before))
+        there = {**meant, **_flat(environment(run))}
         for key, value in here.items():
             if there.get(key) != value:
                 raise UsageError(

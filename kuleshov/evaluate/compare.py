@@ -11,7 +11,7 @@ from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.comparison import TaskComparison
 from kuleshov.evaluate.figures import FIGURES
-from kuleshov.evaluate.results import load_results
+from kuleshov.evaluate.results import BEFORE, load_results
 from kuleshov.evaluate.scores import Answers, by_condition
 from kuleshov.evaluate.side_by_side import policy_answers, side_by_side
 from kuleshov.evaluate.statistics import holm
@@ -104,8 +104,8 @@ def _row(runs: _Runs, samples: Sequence[Sample], figure: str) -> TaskComparison:
 def _load(before: Path, after: Path | Sequence[Path]) -> _Runs:
     others = [after] if isinstance(after, Path) else list(after)
     for other in others:
-        for key in ("samples", "temperature"):
-            one, two = environment(before)[key], environment(other)[key]
+        for key in ("samples", "temperature", "sampling"):
+            one, two = ({**BEFORE, **environment(run)}[key] for run in (before, other))
             if one != two:
                 raise UsageError(
                     f"{before} has {key} {one} and {other} has {two}, so their scores cannot be "

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from kuleshov.controls import CONTROLS
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.backends import BACKENDS
+from kuleshov.generation import Sampling
 
 IMAGES = ("png", "jpeg")
 
@@ -90,6 +91,9 @@ class EvalConfig:
         max_completion_tokens: where a completion is cut.
         temperature: 0 takes the likeliest token each time (greedy); 1 samples from the model's
             own distribution, whose mean reward is what GRPO raises.
+        sampling: what answers are drawn from beside the temperature: the same settings as those of
+            rollouts, with the same defaults. An endpoint that refuses one of them by name is asked
+            without it.
         seed: of the sampling.
     """
 
@@ -106,6 +110,7 @@ class EvalConfig:
     batch_size: int = 16
     max_completion_tokens: int = 128
     temperature: float = 0.0
+    sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -15,7 +15,11 @@ from pathlib import Path
 
 from kuleshov.errors import UsageError
 from kuleshov.files import append_lines
+from kuleshov.generation import Sampling
 from kuleshov.sample import Json
+
+BEFORE: dict[str, Json] = {"sampling": asdict(Sampling())}
+"""What an environment.json without these keys means; versions before them did nothing else."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Result:
         sizes: for each media item (height, width) of its frames in pixels, as the model got them.
         sent: hash of the prompt and the pixels that were sent, 32 hex digits.
         finish: why the completion ends: "stop", "length" (cut), or what an endpoint calls it.
+        sampling: what the completion was drawn with: temperature, top_p, top_k, min_p and
+            repetition_penalty; None for one that was left to an endpoint. {} where nothing was
+            drawn, or by a version that did not write it down.
     """
 
     sample: str
@@ -56,6 +63,7 @@ class Result:
     sizes: Sequence[Sequence[int]] = ()
     sent: str = ""
     finish: str = ""
+    sampling: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def parsed(self) -> bool:

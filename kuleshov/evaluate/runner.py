@@ -7,6 +7,7 @@ again, so a run that was killed, or whose endpoint failed, goes on where it stop
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from kuleshov.evaluate.bench import verify
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.judge import grading
 from kuleshov.evaluate.metrics import scores_of
-from kuleshov.evaluate.results import Result, append_results, load_results
+from kuleshov.evaluate.results import BEFORE, Result, append_results, load_results
 from kuleshov.locations import Location
 from kuleshov.media import render_all
 from kuleshov.progress import Progress
@@ -63,7 +64,7 @@ def evaluate(
     frozen = verify(data, progress)
     started = (run / "results.jsonl").is_file()
     record = {**_record(model, data, samples, config), "bench": frozen}
-    begin(run, record, config, started)
+    begin(run, record, config, started, BEFORE)
     done = {asked_of(result) for result in load_results(run)} if started else set()
     todo = [
         (sample, condition, repeat)
@@ -131,6 +132,7 @@ def result_of(request: Request, reply: Reply, grade: Grade = score) -> Result:
         sizes=reply.sizes,
         sent=reply.sent,
         finish=reply.finish,
+        sampling=reply.sampling,
     )
 
 
@@ -149,6 +151,7 @@ def _record(
         "data": str(data.resolve()),
         "samples": samples_hash(samples),
         "temperature": config.temperature,
+        "sampling": asdict(config.sampling),
         "seed": config.seed,
         "max_completion_tokens": config.max_completion_tokens,
         "backend": config.backend,

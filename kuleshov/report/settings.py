@@ -8,11 +8,20 @@ from typing import Any
 
 import yaml
 
-from kuleshov.evaluate.results import Result, load_results
+from kuleshov.evaluate.results import BEFORE, Result, load_results
 from kuleshov.report.page import Section, render
 from kuleshov.run import environment
 
-_FACTS = ("model", "weights", "samples", "backend", "temperature", "max_completion_tokens", "judge")
+_FACTS = (
+    "model",
+    "weights",
+    "samples",
+    "backend",
+    "temperature",
+    "sampling",
+    "max_completion_tokens",
+    "judge",
+)
 
 
 def received(results: Iterable[Result]) -> dict[str, str]:
@@ -46,7 +55,9 @@ def settings(runs: Sequence[Path]) -> Section:
         record = environment(run)
         if "data" in record:
             data.setdefault(record["data"], Path(record["data"]))
-        facts = {key: record[key] for key in _FACTS if record.get(key) not in (None, "")}
+        facts = {
+            key: record[key] for key in _FACTS if record.get(key) not in (None, "", BEFORE.get(key))
+        }
         if (run / "results.jsonl").is_file():
             facts |= received(load_results(run))
         text = (run / "config.yaml").read_text(encoding="utf-8")

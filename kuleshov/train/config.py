@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kuleshov.errors import UsageError, unknown_name
+from kuleshov.generation import Sampling
 from kuleshov.tasks import GIVEN, TASKS
 from kuleshov.train.contrast import Contrast
 from kuleshov.train.objective import Objective
@@ -133,6 +134,8 @@ class GRPOSettings:
         objective_options: knobs of the objective.
         beta: weight of the KL term; 0 needs no reference model.
         temperature: of the rollouts.
+        sampling: what they are drawn from beside it. Anything but the defaults draws completions
+            from another distribution than that of the loss.
         max_completion_tokens: where a completion is cut.
         extra: further arguments of `trl.GRPOConfig`, which win over those of the objective.
     """
@@ -147,6 +150,7 @@ class GRPOSettings:
     objective_options: dict[str, Any] = field(default_factory=dict)
     beta: float = 0.0
     temperature: float = 1.0
+    sampling: Sampling = field(default_factory=Sampling)
     max_completion_tokens: int = 128
     extra: dict[str, Any] = field(default_factory=dict)
 

@@ -36,6 +36,7 @@ from trl.models.utils import unwrap_model_for_generation
 from kuleshov.sample import Sample
 from kuleshov.tasks import score
 from kuleshov.train.encode import Encoded, Encoder, join_videos, left_pad
+from kuleshov.train.generation import plain
 from kuleshov.train.guard import guard, refuse_vision_tokens
 from kuleshov.train.objective_trainer import ObjectiveTrainer
 from kuleshov.train.prefix import Group, pack
@@ -229,9 +230,10 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         if elsewhere or not self.share_prompts:
             if self.use_vllm:
                 images = couriers(self._prompts, self.encoder, self.vllm_mode)
-            turn: tuple[list[list[int]], Any] = super()._generate_single_turn(
-                prompt_ids, images, multimodal_fields, num_generations, has_tool_images
-            )
+            with plain(self.accelerator.unwrap_model(self.model_wrapped)):
+                turn: tuple[list[list[int]], Any] = super()._generate_single_turn(
+                    prompt_ids, images, multimodal_fields, num_generations, has_tool_images
+                )
             return turn
         groups = _groups(self._prompts)
         rows = {row: i for i, (_, members) in enumerate(groups) for row in members}

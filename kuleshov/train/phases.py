@@ -127,6 +127,7 @@ def grpo(job: Job) -> None:
         "learning_rate": settings.learning_rate,
         "beta": settings.beta,
         "temperature": settings.temperature,
+        **settings.sampling.trl(),
         "max_completion_length": settings.max_completion_tokens,
         "generation_kwargs": unsampled(vision_tokens(loaded.config), settings.extra),
         **objective.arguments(),

@@ -80,7 +80,9 @@ def train(
         "settings": asdict(config),
     }
     if PartialState().is_main_process:
-        begin(run, record, config, started=(run / "metrics.jsonl").is_file())
+        # A key that an earlier version had not is as it would have been: at its default.
+        before = {"settings": asdict(TrainConfig())}
+        begin(run, record, config, (run / "metrics.jsonl").is_file(), before)
     PartialState().wait_for_everyone()
     renderer = Renderer(videos_root(data), config.cache_megabytes << 20)
     trained = run / "model"

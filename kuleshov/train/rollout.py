@@ -2,7 +2,7 @@
 
 transformers' `generate` repeats a prompt for each completion and runs all of the repeats. Here the
 prompts go first, one row each; what they leave in the key-value cache is repeated, and `generate`
-goes on from there, with all of its settings.
+goes on from there, with all of the settings that it is given and none of the checkpoint's own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from kuleshov.train.encode import Encoded, left_pad
+from kuleshov.train.generation import plain
 from kuleshov.train.prefix import prompt_positions
 from kuleshov.train.tower import NOTHING_KEPT, Tower
 
@@ -62,11 +63,12 @@ def generate(
         # By how much positions are ahead of the number of tokens, which `generate` counts.
         ahead = torch.stack([axes.max() + 1 - axes.size(1) for axes in told])[:, None]
         core.base_model.rope_deltas = ahead.to(model.device)[chosen]
-    written = model.generate(
-        input_ids=ids[chosen],
-        attention_mask=mask[chosen],
-        past_key_values=cache,
-        generation_config=settings,
-    )
+    with plain(model):
+        written = model.generate(
+            input_ids=ids[chosen],
+            attention_mask=mask[chosen],
+            past_key_values=cache,
+            generation_config=settings,
+        )
     completions: torch.Tensor = written[:, ids.size(1) :]
     return completions

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoProcessor
 from typer.testing import CliRunner
 
@@ -15,15 +17,19 @@ from kuleshov.cli import app
 from kuleshov.controls import CONTROLS, control
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
+from kuleshov.evaluate.backends.backend import Request
+from kuleshov.evaluate.backends.transformers import Transformers
+from kuleshov.evaluate.compare import compare
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate, requests
+from kuleshov.generation import Sampling
 from kuleshov.media import render
 from kuleshov.run import environment
 from kuleshov.tasks import score, task_of
 from kuleshov.train.encode import Encoder
 from kuleshov.trained_on import write_trained_on
-from tests.train.conftest import OPEN_LINE, Setup, data, setup, thinking
+from tests.train.conftest import OPEN_LINE, OPINIONATED, Setup, data, setup, thinking
 
 __all__ = ["data", "setup"]
 CONFIG = EvalConfig(batch_size=3, max_completion_tokens=6)
@@ -202,3 +208,67 @@ def test_an_answer_is_read_behind_the_thought_that_the_prompt_opened(
         target = encoder.answer_ids(task_of(asked).completion(asked.answer))
         (text,) = encoder.texts([target.tolist()])
         assert score(asked, text).total == 1.0
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_settings_of_the_checkpoint_are_off_in_evaluation(
+    setup: Setup, tmp_path: Path, temperature: float
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(setup.folder, folder)
+    own = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**own, **OPINIONATED}))
+    config = replace(CONFIG, temperature=temperature, conditions=("full",))
+    found, wanted = (
+        evaluate(str(model), setup.data, tmp_path / name, config)
+        for name, model in (("run", folder), ("plain", setup.folder))
+    )
+    assert [r.completion for r in found] == [r.completion for r in wanted]
+    told = Sampling().named(temperature)
+    assert all(r.sampling == told for r in found)
+    assert environment(tmp_path / "run")["sampling"] == asdict(Sampling())
+
+
+def test_a_setting_of_the_recipe_acts_and_makes_another_run(setup: Setup, tmp_path: Path) -> None:
+    config = replace(CONFIG, conditions=("full",))
+    plain = evaluate(str(setup.folder), setup.data, tmp_path / "run", config)
+    harsh = replace(config, sampling=Sampling(repetition_penalty=8.0))
+    other = evaluate(str(setup.folder), setup.data, tmp_path / "harsh", harsh)
+    assert [r.completion for r in other] != [r.completion for r in plain]
+    assert {r.sampling["repetition_penalty"] for r in other} == {8.0}
+    with pytest.raises(UsageError, match=r"sampling\.repetition_penalty = 1\.0, not 8\.0"):
+        evaluate(str(setup.folder), setup.data, tmp_path / "run", harsh)
+    with pytest.raises(UsageError, match="so their scores cannot be compared"):
+        compare(tmp_path / "run", tmp_path / "harsh")
+
+
+def test_a_run_of_before_there_were_sampling_settings_goes_on(setup: Setup, tmp_path: Path) -> None:
+    whole = evaluate(str(setup.folder), setup.data, tmp_path, CONFIG)
+    path = tmp_path / "environment.json"
+    record = json.loads(path.read_text())
+    del record["sampling"]
+    path.write_text(json.dumps(record))
+    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    old = [{k: v for k, v in line.items() if k != "sampling"} for line in lines[:3]]
+    (tmp_path / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in old))
+    assert len(evaluate(str(setup.folder), setup.data, tmp_path, CONFIG)) == len(whole)
+
+
+def test_an_answer_ends_where_a_rollout_ends(setup: Setup, tmp_path: Path) -> None:
+    """At the tokenizer's end of a turn, though the checkpoint names another end only."""
+    folder = tmp_path / "model"
+    shutil.copytree(setup.folder, folder)
+    own = json.loads((folder / "generation_config.json").read_text())
+    tokenizer = setup.encoder.processor.tokenizer
+    own["eos_token_id"] = tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    (folder / "generation_config.json").write_text(json.dumps(own))
+    backend = Transformers(str(folder), CONFIG)
+    head = backend.model.get_output_embeddings()
+    with torch.no_grad():  # says the end of its turn, whatever it is asked
+        head.weight.zero_()
+    bias = torch.zeros(head.weight.size(0))
+    bias[tokenizer.eos_token_id] = 1.0
+    head.bias = torch.nn.Parameter(bias)
+    sample = setup.samples[0]
+    ((_, reply),) = backend.ask([Request(sample, setup.encoder.render(sample))])
+    assert (reply.text, reply.finish) == ("", "stop")

@@ -111,6 +111,17 @@ def varied(
     return _setup(request.param, varied_data, clips, tmp_path_factory.mktemp(request.param))
 
 
+OPINIONATED: dict[str, Any] = {
+    "repetition_penalty": 8.0,
+    "no_repeat_ngram_size": 1,
+    "min_p": 0.9,
+    "top_k": 2,
+    "top_p": 0.5,
+    "temperature": 0.1,
+    "bad_words_ids": [[token] for token in range(20, 200)],
+    "do_sample": True,
+}
+"""Settings for a checkpoint's generation_config.json that change what it says in every way."""
 OPEN, OPEN_LINE = "<think>", "<think>\n"
 CLOSED = "<think>\n\n</think>\n\n"
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
+from peft import LoraConfig
 from transformers import AutoModelForImageTextToText
 from trl import GRPOConfig, GRPOTrainer
 
@@ -18,7 +21,7 @@ from kuleshov.train.encode import Encoder, batch, vision_tokens
 from kuleshov.train.grpo import VideoGRPOTrainer, pretext_reward, row
 from kuleshov.train.guard import guard
 from kuleshov.train.objective_table import objective_of
-from tests.train.conftest import OPEN_LINE, Setup, thinking, tower
+from tests.train.conftest import OPEN_LINE, OPINIONATED, Setup, thinking, tower
 
 FORMS: tuple[Form, ...] = ("tagged", "direct")
 
@@ -339,3 +342,31 @@ def test_what_is_graded_begins_with_the_thought_that_the_prompt_opened(
     # A thought that was not closed in four tokens gives no answer, in either form.
     samples = [replace(sample, form=form) for sample in setup.samples for form in FORMS]
     assert all(score(sample, text).answer is None for sample in samples for text in seen)
+
+
+@pytest.mark.parametrize("how", ["shared", "unshared", "adapters"])
+def test_settings_of_the_checkpoint_are_off_in_rollouts(
+    setup: Setup, tmp_path: Path, how: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(setup.folder, folder)
+    own = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**own, **OPINIONATED}))
+    written = []
+    for model in (setup.folder, folder):
+        train = Recorder(
+            str(model),
+            reward_funcs=[graded],
+            args=arguments(setup, tmp_path / "out", max_steps=1, max_completion_length=8),
+            train_dataset=Dataset.from_list([row(sample) for sample in setup.samples]),
+            processing_class=setup.encoder.processor,
+            encoder=setup.encoder,
+            share_prompts=how != "unshared",
+            peft_config=LoraConfig(r=2, target_modules="all-linear") if how == "adapters" else None,
+        )
+        train.train()
+        ids, mask = train.seen["completion_ids"], train.seen["completion_mask"].bool()
+        written.append([row[own].tolist() for row, own in zip(ids, mask, strict=True)])
+        kept = train.accelerator.unwrap_model(train.model).generation_config
+    assert written[0] == written[1]
+    assert kept.repetition_penalty == OPINIONATED["repetition_penalty"]  # and goes on its way

@@ -13,6 +13,7 @@ from transformers import AutoModelForImageTextToText
 
 from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
+from kuleshov.generation import Sampling
 from kuleshov.train import job, phases, pipeline
 from kuleshov.train import sft as sft_module
 from kuleshov.train.config import DPOSettings, GRPOSettings, SFTSettings, TrainConfig
@@ -65,6 +66,20 @@ def test_a_run_folder_takes_no_other_settings(setup: Setup, tmp_path: Path) -> N
     with pytest.raises(UsageError, match=r"settings\.grpo\.learning_rate = 1e-06, not 0\.5"):
         train(setup.data, str(setup.folder), tmp_path, other)
     assert "learning_rate: 0.5" not in (tmp_path / "config.yaml").read_text()
+
+
+def test_a_run_of_before_there_was_a_setting_is_one_with_its_default(
+    setup: Setup, tmp_path: Path
+) -> None:
+    train(setup.data, str(setup.folder), tmp_path, CONFIG)
+    path = tmp_path / "environment.json"
+    record = json.loads(path.read_text())
+    del record["settings"]["grpo"]["sampling"]
+    path.write_text(json.dumps(record))
+    cut = replace(CONFIG, grpo=replace(CONFIG.grpo, sampling=Sampling(top_p=0.5)))
+    with pytest.raises(UsageError, match=r"settings\.grpo\.sampling\.top_p = 1\.0, not 0\.5"):
+        train(setup.data, str(setup.folder), tmp_path, cut)
+    train(setup.data, str(setup.folder), tmp_path, CONFIG)
 
 
 def test_an_interrupted_run_goes_on_from_its_checkpoint(setup: Setup, tmp_path: Path) -> None:

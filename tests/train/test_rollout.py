@@ -8,7 +8,7 @@ from transformers import AutoModelForImageTextToText, GenerationConfig
 
 from kuleshov.train.encode import batch, vision_tokens
 from kuleshov.train.rollout import generate
-from tests.train.conftest import Setup
+from tests.train.conftest import OPINIONATED, Setup
 
 
 @pytest.mark.parametrize("sampling", [{"do_sample": False}, {"do_sample": True, "top_k": 50}])
@@ -34,3 +34,25 @@ def test_shared_prompts_give_the_completions_of_repeated_ones(
     wanted = model.generate(**inputs, generation_config=settings)[:, inputs["input_ids"].size(1) :]
     assert torch.equal(got, wanted)
     assert len({tuple(ids) for ids in got.tolist()}) >= 3
+
+
+@pytest.mark.parametrize("sampling", [{"do_sample": False}, {"do_sample": True, "top_k": 0}])
+def test_settings_of_the_checkpoint_are_off_in_rollouts(
+    setup: Setup, sampling: dict[str, Any]
+) -> None:
+    model = AutoModelForImageTextToText.from_pretrained(setup.folder).eval()
+    pad = setup.encoder.processor.tokenizer.pad_token_id
+    settings = GenerationConfig(max_new_tokens=12, pad_token_id=pad, **sampling)
+    prompts = [setup.encoder(sample) for sample in setup.samples[:2]]
+    torch.manual_seed(3)
+    wanted = generate(model, prompts, [0, 0, 1, 1], pad, settings)
+    own = GenerationConfig(eos_token_id=model.generation_config.eos_token_id, **OPINIONATED)
+    model.generation_config = own
+    torch.manual_seed(3)
+    assert torch.equal(generate(model, prompts, [0, 0, 1, 1], pad, settings), wanted)
+    assert model.generation_config is own  # and is saved with the model
+    # Which it would not be if they were in force.
+    inputs = batch([prompts[row] for row in (0, 0, 1, 1)], pad)
+    torch.manual_seed(3)
+    other = model.generate(**inputs, generation_config=settings)[:, inputs["input_ids"].size(1) :]
+    assert other.shape != wanted.shape or not torch.equal(other, wanted)

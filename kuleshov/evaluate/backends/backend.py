@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
@@ -84,6 +84,7 @@ class Reply:
         sizes: for each media item (height, width) of its frames in pixels, after the model's own
             processor where the backend sees that, else as handed over.
         sent: hash of the prompt and the pixels, see `digest_of`.
+        sampling: what the completion was drawn with, see `Result.sampling`.
     """
 
     text: str
@@ -93,6 +94,7 @@ class Reply:
     seconds: Sequence[Sequence[float]]
     sizes: Sequence[Sequence[int]]
     sent: str
+    sampling: dict[str, float | None] = field(default_factory=dict)
 
 
 class Backend(ABC):

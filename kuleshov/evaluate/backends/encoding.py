@@ -17,9 +17,11 @@ class Encoding:
 
     Args:
         processor: of the model's family.
+        sampling: what completions are drawn with.
     """
 
-    def __init__(self, processor: Any) -> None:
+    def __init__(self, processor: Any, sampling: dict[str, float | None] | None = None) -> None:
+        self.sampling = sampling or {}
         self._pixels: list[Pixels] = []
         self.processor = processor
         self.encoder = Encoder(processor, lambda _: self._pixels)
@@ -47,6 +49,7 @@ class Encoding:
             seconds=request.seconds(),
             sizes=sizes,
             sent=digest_of([prompt.input_ids.tolist(), told], request.pixels),
+            sampling=self.sampling,
         )
 
     def _received(self, request: Request, prompt: Encoded) -> tuple[int, list[list[int]]]:

@@ -7,12 +7,17 @@ protocol has no videos with times of our own. The wording is ours:
     <image>   image
 
 What fails is tried again (calls.py); an answer that cannot be had is an error, never a score.
+
+All sampling settings are sent, as servers such as `vllm serve` take those of the checkpoint for
+what is left out. Services that know OpenAI's keys only refuse the others by name; such a one is
+left out from there on, with a warning, and written down as unknown.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, final
@@ -21,8 +26,9 @@ from PIL import Image
 
 from kuleshov.errors import EndpointError
 from kuleshov.evaluate.backends.backend import Backend, Reply, Request, Shown, digest_of
-from kuleshov.evaluate.backends.calls import Calls
+from kuleshov.evaluate.backends.calls import Answer, Calls
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.generation import OPENAI, Sampling
 from kuleshov.sample import VIDEO, Pixels
 
 _SAVE: dict[str, dict[str, Any]] = {"png": {}, "jpeg": {"quality": 90}}
@@ -44,6 +50,7 @@ class OpenAI(Backend):
     def __init__(self, endpoint: str, model: str, config: EvalConfig) -> None:
         self.model, self.config = model, config
         self.calls = Calls(f"{endpoint.rstrip('/')}/chat/completions", config.calls)
+        self._refused: frozenset[str] = frozenset()  # keys that the endpoint does not know
 
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
         rest = iter(requests)
@@ -87,11 +94,12 @@ class OpenAI(Backend):
             "model": self.model,
             "messages": asked,
             "temperature": self.config.temperature,
+            **self.config.sampling.openai(),
             "max_tokens": self.config.max_completion_tokens,
             "seed": request.seed,
             **self.config.body,
         }
-        answer = self.calls.post({key: v for key, v in body.items() if v is not None})
+        answer, sent = self._post({key: v for key, v in body.items() if v is not None})
         return Reply(
             text=answer.text,
             finish=answer.finish,
@@ -100,7 +108,31 @@ class OpenAI(Backend):
             seconds=request.seconds(),
             sizes=request.sizes(),
             sent=digest_of(asked),
+            sampling=self.config.sampling.sent(sent),
         )
+
+    def _post(self, body: dict[str, Any]) -> tuple[Answer, dict[str, Any]]:
+        """The answer, and what was sent: without the keys that the endpoint refuses by name.
+
+        Only those go that say no more than that nothing is to be done.
+        """
+        off = Sampling().openai().items() & self.config.sampling.openai().items()
+        spare = dict(off).keys() - OPENAI - self.config.body.keys()
+        while True:
+            sent = {key: value for key, value in body.items() if key not in self._refused}
+            try:
+                return self.calls.post(sent), sent
+            except EndpointError as error:
+                named = {key for key in spare & sent.keys() if key in str(error)}
+                if not named:
+                    raise
+                if new := named - self._refused:
+                    self._refused |= new
+                    warnings.warn(
+                        f"{self.calls.address} takes no {' and no '.join(sorted(new))}; what it "
+                        "does instead is not known, and written down as null",
+                        stacklevel=2,
+                    )
 
 
 def _text(text: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from kuleshov.evaluate.backends.encoding import Encoding
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.randomness import digest
 from kuleshov.train.encode import batch, vision_tokens
+from kuleshov.train.generation import ends, plain
 from kuleshov.train.guard import guard
 from kuleshov.train.model import load_model
 
@@ -34,7 +35,7 @@ class Transformers(Backend):
         self.model: Any = loaded.eval().to("cuda" if gpu else "cpu")
         guard(self.model)
         self.config = config
-        self.encode = Encoding(self.processor)
+        self.encode = Encoding(self.processor, config.sampling.named(config.temperature))
 
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
         for asked in batches(requests, self.config.batch_size):
@@ -46,31 +47,23 @@ class Transformers(Backend):
         tokenizer, config = self.processor.tokenizer, self.config
         padded = batch(encoded, tokenizer.pad_token_id)
         inputs = {key: value.to(self.model.device) for key, value in padded.items()}
-        # The whole distribution: a model's own generation settings may cut it (top_k, top_p).
-        sampling = {"temperature": config.temperature, "top_k": 0, "top_p": 1.0}
+        stops = ends(self.model, tokenizer)
         # One generator serves a batch: a run that was stopped between batches goes on with the
         # same draws.
         torch.manual_seed(digest("batch", *(request.seed for request in requests)) % 2**63)
-        output = self.model.generate(
-            **inputs,
-            do_sample=config.temperature > 0,
-            **(sampling if config.temperature > 0 else {}),
-            max_new_tokens=config.max_completion_tokens,
-            pad_token_id=tokenizer.pad_token_id,
-            suppress_tokens=vision_tokens(self.model.config),
-        )
+        with plain(self.model):
+            output = self.model.generate(
+                **inputs,
+                **config.sampling.transformers(config.temperature),
+                max_new_tokens=config.max_completion_tokens,
+                eos_token_id=stops,
+                pad_token_id=tokenizer.pad_token_id,
+                suppress_tokens=vision_tokens(self.model.config),
+            )
         written = output[:, inputs["input_ids"].size(1) :]
         texts = self.encode.encoder.texts(written.tolist())
-        ends = torch.tensor(_ends(self.model.generation_config, tokenizer), device=written.device)
-        stopped = torch.isin(written, ends).any(dim=1).tolist()
+        ended = torch.isin(written, torch.tensor(stops, device=written.device)).any(dim=1).tolist()
         return [
             self.encode.reply(request, prompt, text, "stop" if stop else "length")
-            for request, prompt, text, stop in zip(requests, encoded, texts, stopped, strict=True)
+            for request, prompt, text, stop in zip(requests, encoded, texts, ended, strict=True)
         ]
-
-
-def _ends(settings: Any, tokenizer: Any) -> list[int]:
-    """The tokens that end a completion."""
-    ends = settings.eos_token_id
-    ends = [] if ends is None else ends if isinstance(ends, list) else [ends]
-    return [*ends, tokenizer.eos_token_id]

@@ -43,7 +43,8 @@ class VLLM(Backend):
 
         self.config = config
         self.vllm: Any = vllm
-        self.encode = Encoding(AutoProcessor.from_pretrained(model))
+        sampling = config.sampling.named(config.temperature)
+        self.encode = Encoding(AutoProcessor.from_pretrained(model), sampling)
         # As `suppress_tokens` of transformers; -100 is the lowest bias that vLLM takes.
         unsaid = vision_tokens(AutoConfig.from_pretrained(model))
         self.bias = dict.fromkeys(unsaid, -100.0)
@@ -54,7 +55,7 @@ class VLLM(Backend):
             given = [self._prompt(request) for request in asked]
             settings = [
                 self.vllm.SamplingParams(
-                    temperature=self.config.temperature,
+                    **self.config.sampling.vllm(self.config.temperature),
                     max_tokens=self.config.max_completion_tokens,
                     seed=request.seed,
                     logit_bias=self.bias,

@@ -30,6 +30,7 @@ from kuleshov.evaluate.backends.openai import OpenAI
 from kuleshov.evaluate.config import CallConfig, EvalConfig
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate
+from kuleshov.generation import Sampling
 from kuleshov.media import render
 from kuleshov.sample import Frame, MediaItem, Reward, Sample
 from kuleshov.synthesize import MakeConfig, make
@@ -86,7 +87,11 @@ def test_frames_are_sent_as_images_after_their_shown_times(stub: Stub) -> None:
     assert asked is request
     (call,) = stub.calls
     (message,) = call.body.pop("messages")
-    assert call.body == {"model": "served", "temperature": 0.5, "max_tokens": 128, "seed": 5}
+    # Servers such as vLLM's take what is left out from the checkpoint.
+    whole = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+    own = {"model": "served", "temperature": 0.5, "max_tokens": 128, "seed": 5}
+    assert call.body == {**own, **whole}
+    assert reply.sampling == {"temperature": 0.5, **whole, "top_k": 0}
     assert message["role"] == "user"
     kinds = [part.get("text", "image") for part in message["content"]]
     assert kinds == ["See ", "[0 s]", "image", "[1.25 s]", "image", " and ", "image", "?"]
@@ -95,6 +100,42 @@ def test_frames_are_sent_as_images_after_their_shown_times(stub: Stub) -> None:
     assert (reply.text, reply.finish, reply.num_tokens) == ("2,1", "stop", 321)
     assert (reply.num_frames, reply.sizes) == (3, [[4, 6], [4, 6]])
     assert reply.seconds == [[0.0, 1.25], [3.0]]
+
+
+def test_an_endpoint_that_knows_openais_keys_only_is_asked_with_those(stub: Stub) -> None:
+    known = {"model", "messages", "temperature", "top_p", "max_tokens", "seed"}
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        unknown = sorted(stub.calls[-1].body.keys() - known)
+        text = f"Unrecognized request argument supplied: {unknown[:1]}"
+        refused = answers(400, {"error": {"message": text}})
+        (refused if unknown else answers())(handler)
+
+    stub.otherwise = behave
+    backend = OpenAI(stub.url, "served", config(stub, calls=replace(CALLS, concurrency=1)))
+    asked = [Request(a_sample(), [], seed=seed) for seed in (1, 2)]
+    with pytest.warns(UserWarning, match="takes no (top_k|min_p|repetition_penalty)") as told:
+        replies = [reply for _, reply in backend.ask(asked)]
+    assert len([w for w in told if "takes no" in str(w.message)]) == 3  # each of them once
+    assert len(stub.calls) == 3 + 2
+    left = {"top_k": None, "min_p": None, "repetition_penalty": None}
+    assert [r.sampling for r in replies] == [{"temperature": 0.5, "top_p": 1.0, **left}] * 2
+
+
+def test_a_setting_that_was_asked_for_is_not_left_out(stub: Stub) -> None:
+    stub.otherwise = answers(400, {"error": {"message": "Unrecognized argument: top_k"}})
+    backend = OpenAI(stub.url, "served", config(stub, sampling=Sampling(top_k=20)))
+    with pytest.raises(EndpointError, match="Unrecognized argument: top_k"):
+        list(backend.ask([Request(a_sample(), [])]))
+    assert len(stub.calls) == 1 and stub.calls[0].body["top_k"] == 20
+
+
+def test_the_body_of_a_recipe_wins_and_is_written_down(stub: Stub) -> None:
+    body = {"top_k": 50, "min_p": None}
+    backend = OpenAI(stub.url, "served", config(stub, body=body))
+    ((_, reply),) = backend.ask([Request(a_sample(), [])])
+    assert stub.calls[0].body["top_k"] == 50 and "min_p" not in stub.calls[0].body
+    assert (reply.sampling["top_k"], reply.sampling["min_p"]) == (50, None)
 
 
 def a_sample() -> Sample:

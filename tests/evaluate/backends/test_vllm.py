@@ -19,6 +19,7 @@ from kuleshov.evaluate.backends.encoding import Encoding
 from kuleshov.evaluate.backends.transformers import Transformers
 from kuleshov.evaluate.backends.vllm import VLLM
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.generation import Sampling
 from kuleshov.train.encode import vision_tokens
 from tests.train.conftest import OPEN_LINE, Setup, data, setup, thinking
 from tests.train.test_vllm_rollout import as_vllm_expands
@@ -88,6 +89,9 @@ def test_vllm_is_asked_what_training_asks_and_answers_in_order(
     assert [len(prompts) for prompts, _ in llm.asked] == [2, 1]
     settings = llm.asked[0][1][0]
     assert (settings.temperature, settings.max_tokens) == (0.5, 128)
+    told = Sampling().named(0.5)
+    assert {key: getattr(settings, key) for key in told} == told
+    assert [reply.sampling for reply in replies] == [told] * 3
     unsaid = vision_tokens(AutoConfig.from_pretrained(setup.folder))
     assert settings.logit_bias == dict.fromkeys(unsaid, -100.0) and len(unsaid) == 4
     # Images with sizes of their own stay as they are.
