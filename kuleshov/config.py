@@ -39,6 +39,9 @@ class MakeConfig:
             near-duplicates, which stay on one side of the split and do not lend clips to each
             other, see near_duplicates.py. Costs the decoding of 8 frames of each video; None
             looks for none, and neither does a set of one side only.
+        max_fps: frames shown for each second at most; None for as many as the tasks show. Above
+            it a sample is made with fewer frames, see pacing.py. For models whose clock is too
+            coarse for more, as `kuleshov check --model` says: 4 for Qwen2.5-VL.
         seed: of everything random.
         column: of a list or table, the one that holds the videos or their paths; None for the
             first of "video", "path", "video_path" and "file" that there is.
@@ -65,6 +68,7 @@ class MakeConfig:
     labelled: dict[str, Any] = field(default_factory=dict)
     held_out: float = 0.2
     near_duplicates: float | None = THRESHOLD
+    max_fps: float | None = None
     seed: int = 0
     column: str | None = None
     root: str | None = None
@@ -105,6 +109,7 @@ class MakeConfig:
                 self.near_duplicates is None or 0 <= self.near_duplicates <= THRESHOLD,
                 f"0 to {THRESHOLD:.3f}, or null",
             ),
+            ("max_fps", self.max_fps is None or self.max_fps > 0, "above 0, or null"),
             ("seed", self.seed >= 0, "0 or more"),
             ("workers", self.workers is None or self.workers >= 0, "0 or more"),
             ("runner", self.runner in RUNNERS, " or ".join(RUNNERS)),

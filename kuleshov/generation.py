@@ -19,6 +19,8 @@ from typing import Any
 
 from kuleshov.errors import UsageError
 
+POSITIONS = ("installed", "largest_plus_one")
+"""At which positions tokens behind a video stand, see `train/positions.py`."""
 OPENAI = frozenset({"temperature", "top_p"})
 """The sampling settings of OpenAI's own protocol."""
 

@@ -27,6 +27,7 @@ from kuleshov.labels import Label, by_video, read_labels
 from kuleshov.locations import Location
 from kuleshov.mixture import Priorities, largest, preferences, scaled
 from kuleshov.near_duplicates import NO_HASH, groups, hash_of
+from kuleshov.pacing import paced
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, fraction, rng_for
 from kuleshov.read import read_video, without_duplicates
@@ -34,6 +35,8 @@ from kuleshov.runners import Failed, runner
 from kuleshov.sample import Json, Sample, Skip, Split, Video, dump_json
 from kuleshov.sources import Asked, find
 from kuleshov.tasks import Task
+from kuleshov.tasks.labelled import Labelled
+from kuleshov.tasks.task import Donors
 
 __all__ = ["MakeConfig", "make", "split_of", "synthesize", "with_both_sides"]
 
@@ -76,6 +79,8 @@ def make(
         "labelled": config.labelled,
         "held_out": config.held_out,
         "near_duplicates": config.near_duplicates,
+        # Sets without it stay as they are, byte for byte.
+        **({} if config.max_fps is None else {"max_fps": config.max_fps}),
         "seed": config.seed,
     }
     work = out / ".making"
@@ -141,23 +146,25 @@ def synthesize(
             return donors(video, first or video.id, lenders(split), n, config.seed, label)
 
         for index in range(config.count(label)):
-            rng = rng_for(config.seed, label, video.id, index)
+            drawn = (config.seed, label, video.id, index)
+            one = partial(_one, video=video, drawn=drawn, borrow=borrow)
             try:
-                result = task.synthesize(video, rng, borrow)
+                used, result = paced(task, config.max_fps, one)
             except UnreadableVideoError as error:
-                result = Skip(video.path, str(error))
+                used, result = task, Skip(video.path, str(error))
             if isinstance(result, Skip):
                 result = replace(result, task=label)
                 if result not in results:  # the same reason for each index is one reason
                     results.append(result)
                 continue
-            key = digest(label, dump_json(task.asked()), video.id, config.seed, index)
+            key = digest(label, dump_json(used.asked()), video.id, config.seed, index)
             results.append(_finished(result, key, split, config, named))
         if config.disjoint and any(isinstance(result, Sample) for result in results):
             break
     for row in rows:
-        asking = replace(config.labelled_task(), options=row.options)
-        result = asking.ask(video, row.question, row.answer)
+        asked = replace(config.labelled_task(), options=row.options)
+        ask = partial(Labelled.ask, video=video, question=row.question, answer=row.answer)
+        asking, result = paced(asked, config.max_fps, ask)
         if isinstance(result, Sample):
             key = digest(
                 asking.name, dump_json(asking.asked()), video.id, config.seed, row.question
@@ -166,6 +173,13 @@ def synthesize(
         if result not in results:
             results.append(result)
     return results
+
+
+def _one(
+    task: Task, video: Video, drawn: tuple[int, str, str, int], borrow: Donors
+) -> Sample | Skip:
+    """A sample, with the same draws for the same key."""
+    return task.synthesize(video, rng_for(*drawn), borrow)
 
 
 def _finished(

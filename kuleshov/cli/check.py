@@ -9,6 +9,7 @@ import typer
 
 from kuleshov.cli.console import empty_table, err, out
 from kuleshov.cli.options import Data
+from kuleshov.cli.training import training_libraries
 from kuleshov.live import live
 
 
@@ -19,6 +20,13 @@ def check(
     ] = 200,
     rendered: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Probe the files of `kuleshov render`.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Name or path of a Hugging Face Video LLM: also say what it cannot tell apart.",
+        ),
     ] = None,
     drop: Annotated[
         Path | None,
@@ -33,10 +41,20 @@ def check(
     """
     from kuleshov.audit import audit
     from kuleshov.audit.clean import write_clean
+    from kuleshov.dataset import load_samples
     from kuleshov.report.check import write_check
 
+    for_model = []
+    if model is not None:
+        with training_libraries():
+            from kuleshov.train.positions import findings_of
+
+            of_set = load_samples(data)
+            for_model = findings_of(model, of_set, samples if drop is None else len(of_set))
     with live(err) as shown:
         findings = audit(data, samples, rendered, every=drop is not None, progress=shown.progress)
+    for one in for_model:
+        (findings.errors if one.sample else findings.warnings).append(one)
     table = empty_table("task", "samples", "chance", "best constant", "which is")
     for floor in findings.floors:
         figures = f"{floor.chance:.3f}", f"{floor.best_constant:.3f}"

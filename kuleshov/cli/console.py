@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from rich.console import Console
 from rich.table import Table
 
@@ -15,3 +17,14 @@ def empty_table(*columns: str) -> Table:
     for i, column in enumerate(columns):
         made.add_column(column, justify="right" if i else "left")
     return made
+
+
+class _ToErr(logging.Handler):
+    """Prints what the package warns of; all else of a log is not for the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = f"{record.levelname.lower()}: {record.getMessage()}"
+        err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+logging.getLogger("kuleshov").addHandler(_ToErr(logging.WARNING))

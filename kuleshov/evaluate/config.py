@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from kuleshov.controls import CONTROLS
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.backends import BACKENDS
-from kuleshov.generation import Sampling
+from kuleshov.generation import POSITIONS, Sampling
 
 IMAGES = ("png", "jpeg")
 
@@ -94,6 +94,8 @@ class EvalConfig:
         sampling: what answers are drawn from beside the temperature: the same settings as those of
             rollouts, with the same defaults. An endpoint that refuses one of them by name is asked
             without it.
+        positions: where tokens behind a video stand in time, see `train.positions`. What an
+            endpoint does is not known.
         seed: of the sampling.
     """
 
@@ -111,6 +113,7 @@ class EvalConfig:
     max_completion_tokens: int = 128
     temperature: float = 0.0
     sampling: Sampling = field(default_factory=Sampling)
+    positions: str = "installed"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -125,6 +128,13 @@ class EvalConfig:
             raise UsageError(f"eval: temperature is {self.temperature}; allowed: 0 or more")
         if self.backend not in BACKENDS:
             raise unknown_name("backend", self.backend, BACKENDS)
+        if self.positions not in POSITIONS:
+            raise unknown_name("eval.positions", self.positions, POSITIONS)
+        if self.backend == "openai" and self.positions != POSITIONS[0]:
+            raise UsageError(
+                f"eval: positions is {self.positions} with backend openai; where an endpoint puts "
+                "tokens is up to it. Leave positions out, or use backend transformers"
+            )
         if self.images not in IMAGES:
             raise unknown_name("image format in eval.images", self.images, IMAGES)
         if (self.endpoint is not None) != (self.backend == "openai"):

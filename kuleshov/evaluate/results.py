@@ -18,7 +18,7 @@ from kuleshov.files import append_lines
 from kuleshov.generation import Sampling
 from kuleshov.sample import Json
 
-BEFORE: dict[str, Json] = {"sampling": asdict(Sampling())}
+BEFORE: dict[str, Json] = {"sampling": asdict(Sampling()), "positions": "installed"}
 """What an environment.json without these keys means; versions before them did nothing else."""
 
 
@@ -46,6 +46,8 @@ class Result:
         sampling: what the completion was drawn with: temperature, top_p, top_k, min_p and
             repetition_penalty; None for one that was left to an endpoint. {} where nothing was
             drawn, or by a version that did not write it down.
+        positions: where the model put tokens behind a video, in `generation.POSITIONS`; "" where
+            that is not known.
     """
 
     sample: str
@@ -64,6 +66,7 @@ class Result:
     sent: str = ""
     finish: str = ""
     sampling: dict[str, float | None] = field(default_factory=dict)
+    positions: str = ""
 
     @property
     def parsed(self) -> bool:

@@ -6,6 +6,7 @@ again, so a run that was killed, or whose endpoint failed, goes on where it stop
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -80,6 +81,8 @@ def evaluate(
     # a sample stand together, so that its videos are decoded once.
     todo.sort(key=lambda item: (*_length(item[0]), item[0].id), reverse=True)
     backend = BACKENDS[config.backend](model, config)
+    for task, text in backend.coarse_clocks(samples).items():
+        logging.getLogger(__name__).warning("%s: %s", task, text)
     progress("evaluating", 0, len(todo))
     replies = backend.ask(requests(todo, videos_root(data), config.seed))
     with grading(config.judge, grade) as graded:
@@ -133,6 +136,7 @@ def result_of(request: Request, reply: Reply, grade: Grade = score) -> Result:
         sent=reply.sent,
         finish=reply.finish,
         sampling=reply.sampling,
+        positions=reply.positions,
     )
 
 
@@ -152,6 +156,7 @@ def _record(
         "samples": samples_hash(samples),
         "temperature": config.temperature,
         "sampling": asdict(config.sampling),
+        "positions": config.positions,
         "seed": config.seed,
         "max_completion_tokens": config.max_completion_tokens,
         "backend": config.backend,

@@ -19,6 +19,7 @@ _FACTS = (
     "backend",
     "temperature",
     "sampling",
+    "positions",
     "max_completion_tokens",
     "judge",
 )

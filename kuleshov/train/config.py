@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kuleshov.errors import UsageError, unknown_name
-from kuleshov.generation import Sampling
+from kuleshov.generation import POSITIONS, Sampling
 from kuleshov.tasks import GIVEN, TASKS
 from kuleshov.train.contrast import Contrast
 from kuleshov.train.objective import Objective
@@ -217,6 +217,9 @@ class TrainConfig:
         cache_embeddings_megabytes: how many embeddings of videos are kept in memory in GRPO, for
             all epochs where the vision tower is frozen, within a step where it is trained; 0 for
             none.
+        positions: where tokens behind a video stand in time: "installed", as the transformers at
+            hand has it, or "largest_plus_one", behind the video's end, as Qwen2.5-VL was published
+            (train/positions.py). A model is to be evaluated with those that it was trained with.
         freeze_vision: train no weight of the vision tower, its merger or projector included, in
             both phases. The sources known to us do not say what VideoSSR and MVP do; False is
             the default of EasyR1 (`freeze_vision_tower`) and of TRL. TEMPLE and LongVILA-R1's
@@ -233,6 +236,7 @@ class TrainConfig:
     report_to: list[str] = field(default_factory=lambda: ["tensorboard"])
     lora: LoRASettings = LoRASettings()
     cache_embeddings_megabytes: int = 1024
+    positions: str = "installed"
     freeze_vision: bool = False
     sft: SFTSettings = SFTSettings()
     dpo: DPOSettings = DPOSettings()
@@ -243,5 +247,7 @@ class TrainConfig:
         for name in self.report_to:
             if name not in REPORTERS:
                 raise unknown_name("name in train.report_to", name, REPORTERS)
+        if self.positions not in POSITIONS:
+            raise unknown_name("train.positions", self.positions, POSITIONS)
         if not (self.sft.steps or self.dpo.steps or self.grpo.steps):
             raise UsageError("train: sft, dpo and grpo have no steps; give one of them some")

@@ -26,6 +26,7 @@ from kuleshov.errors import UsageError
 from kuleshov.sample import Sample
 from kuleshov.train.encode import Encoded, Encoder, batch
 from kuleshov.train.guard import guard
+from kuleshov.train.positions import place, placed
 from kuleshov.train.prefix import Group, pack
 
 _BY_TOKEN = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
@@ -109,6 +110,7 @@ class VideoDPOTrainer(DPOTrainer):  # type: ignore[misc]  # TRL has no type info
                 core = self.accelerator.unwrap_model(model)
                 guard(core)
                 take_groups(core)
+                place(core, placed(self.accelerator.unwrap_model(self.model)))
 
     def _prepare_dataset(self, dataset: Any, *args: Any) -> Any:
         return dataset  # the collator encodes

@@ -39,12 +39,13 @@ from kuleshov.train.encode import Encoded, Encoder, join_videos, left_pad
 from kuleshov.train.generation import plain
 from kuleshov.train.guard import guard, refuse_vision_tokens
 from kuleshov.train.objective_trainer import ObjectiveTrainer
+from kuleshov.train.positions import place, placed
 from kuleshov.train.prefix import Group, pack
 from kuleshov.train.refeed import Written, refeed
 from kuleshov.train.resume import RenamedWeights
 from kuleshov.train.rollout import generate
 from kuleshov.train.tower import Tower
-from kuleshov.train.vllm_rollout import carry_videos, couriers
+from kuleshov.train.vllm_rollout import carry_videos, check_positions, couriers
 from kuleshov.train.window import EpochSampler, KeepWindow, encode_once, together
 
 
@@ -118,6 +119,8 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         guard(self.model)
         if self.ref_model is not None:
             guard(self.ref_model)
+            unwrap = self.accelerator.unwrap_model
+            place(unwrap(self.ref_model), placed(unwrap(self.model)))
             # What does not change need not be encoded again; the synchronised one changes.
             self.ref_model.requires_grad_(self.args.sync_ref_model)
         # Sharded weights are whole in forward passes only, and embeddings are made outside.
@@ -229,6 +232,9 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         elsewhere = self.use_vllm or self.use_transformers_continuous_batching
         if elsewhere or not self.share_prompts:
             if self.use_vllm:
+                core = self.accelerator.unwrap_model(self.model)
+                for prompt, _ in _groups(self._prompts):
+                    check_positions(core, prompt)
                 images = couriers(self._prompts, self.encoder, self.vllm_mode)
             with plain(self.accelerator.unwrap_model(self.model_wrapped)):
                 turn: tuple[list[list[int]], Any] = super()._generate_single_turn(

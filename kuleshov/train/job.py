@@ -23,6 +23,7 @@ from kuleshov.train.config import TrainConfig
 from kuleshov.train.divergence import Divergence
 from kuleshov.train.follow import Follow
 from kuleshov.train.model import load_model
+from kuleshov.train.positions import place
 from kuleshov.train.resume import (
     Checkpoints,
     RenamedWeights,
@@ -69,6 +70,7 @@ class Job:
     def load(self) -> tuple[Any, Any]:
         """(model, processor) as training starts from them."""
         loaded, processor = load_model(self.model)
+        place(loaded, self.config.positions)
         if self.config.freeze_vision:
             freeze(loaded)
         return loaded, processor

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
 from kuleshov.errors import UsageError
 
@@ -21,11 +23,31 @@ def load_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any
     Raises:
         UsageError: it cannot be loaded, or takes no video.
     """
+    return _loaded(model, lambda: AutoModelForImageTextToText.from_pretrained(model, dtype=dtype))
+
+
+def load_skeleton(model: str) -> tuple[Any, Any]:
+    """(model, processor) by name or path, the model in its real size on the `meta` device: it has
+    every module and parameter, knows its positions, and takes no memory for weights.
+
+    Raises:
+        UsageError: as `load_model`.
+    """
+
+    def build() -> Any:
+        config = AutoConfig.from_pretrained(model)
+        with torch.device("meta"):
+            return AutoModelForImageTextToText.from_config(config)
+
+    return _loaded(model, build)
+
+
+def _loaded(model: str, load: Callable[[], Any]) -> tuple[Any, Any]:
     try:
-        loaded = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype)
+        loaded = load()
         processor = AutoProcessor.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, LookupError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UsageError(
             f"model {model!r} cannot be loaded: {reason}. Give a Hugging Face name of a Video LLM, "
             "or the folder of one"

@@ -149,9 +149,9 @@ def _row(core: Any, group: Group) -> _Row:
         own = completion.to(last.device)
         ids += [last, own]
         labels += [torch.full_like(last, -100), own]
-        # After the prompt all axes go on together from the largest position.
-        after = told.max() + 1 + torch.arange(len(own))
-        positions += [told[:, -1:], after.expand(len(told), -1)]
+        # As in a plain row all axes go on from the last token, which may stand before the end of
+        # a long video (positions.py).
+        positions += [told[:, -1:], told[:, -1:] + 1 + torch.arange(len(own))]
         branches.append(torch.full((len(own) + 1,), number))
         firsts.append(end + 1)
         end += len(own) + 1

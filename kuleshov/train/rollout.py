@@ -60,8 +60,9 @@ def generate(
     ).past_key_values
     cache.batch_select_indices(chosen)
     if hasattr(core.base_model, "rope_deltas"):
-        # By how much positions are ahead of the number of tokens, which `generate` counts.
-        ahead = torch.stack([axes.max() + 1 - axes.size(1) for axes in told])[:, None]
+        # By how much positions are ahead of the number of tokens, which `generate` counts on from
+        # the last one: that of the prompt, as in a plain row, and not the largest of its videos.
+        ahead = torch.stack([axes[:, -1].max() + 1 - axes.size(1) for axes in told])[:, None]
         core.base_model.rope_deltas = ahead.to(model.device)[chosen]
     with plain(model):
         written = model.generate(

@@ -11,22 +11,30 @@ second time (huggingface/trl#6294). Here a prompt goes with one token for each v
 what vLLM makes of it must be, token by token, the prompt that the loss sees. In colocate mode a
 prompt goes once, with n = G.
 
+vLLM computes the positions of tokens by itself. Where there are two opinions of them, see
+positions.py, its own function is asked, and must say what the loss is computed with.
+
 Not run on a GPU; what was checked is in docs/rollouts.md.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
+import torch
 from PIL import Image
 
 from kuleshov.errors import UsageError
 from kuleshov.sample import IMAGE
 from kuleshov.train.encode import Encoded, Encoder, metadata
 from kuleshov.train.pixels import ANY_SIZE
+from kuleshov.train.positions import INSTALLED, placed, positions_of
 from kuleshov.train.vllm_server import VideoClient, servable
 
 
@@ -99,6 +107,90 @@ def couriers(prompts: Sequence[Encoded], encoder: Encoder, mode: str) -> list[li
             asked = request(encoded, encoder) if mode == "colocate" else servable(encoded)
             made[id(encoded)] = asked
     return [[made[id(encoded)]] for encoded in prompts]
+
+
+def check_positions(model: Any, prompt: Encoded) -> None:
+    """Raise unless vLLM puts the tokens of a prompt where the model of the loss puts them.
+
+    A vLLM that cannot be asked is taken at its word where nothing else was asked for, with a
+    warning.
+
+    Args:
+        model: that of the loss, or one without weights, with its positions (`positions.place`).
+        prompt: as it is encoded for the model.
+
+    Raises:
+        UsageError: it puts them elsewhere, or cannot be asked about `largest_plus_one`.
+    """
+    opinions = positions_of(model, prompt)
+    here, other = placed(model), next(name for name in opinions if name != placed(model))
+    if opinions[here].equal(opinions[other]):
+        return
+    theirs = _positions_of_vllm(model.config, prompt)
+    if theirs is None and here == INSTALLED:
+        _warn_unasked()
+        return
+    if theirs is not None and theirs.equal(opinions[here]):
+        return
+    if theirs is None:
+        found = "the vLLM at hand cannot be asked where it puts them. Leave positions out"
+    elif theirs.equal(opinions[other]):
+        found = f"vLLM puts them there. Set positions: {other} in train and eval"
+    else:
+        found = "vLLM puts them elsewhere still. Take another vLLM"
+    raise UsageError(
+        f"sample {prompt.sample.id}: with positions: {here} tokens behind a video stand at other "
+        f"times than with {other} (huggingface/transformers#45381), and {found}, or do without "
+        "vLLM (leave use_vllm out; eval.backend: transformers)"
+    )
+
+
+@cache
+def _warn_unasked() -> None:
+    logging.getLogger(__name__).warning(
+        "this vLLM cannot be asked where it puts tokens behind a video. Its own models put them "
+        "behind its end (positions: largest_plus_one), and the loss has positions: installed"
+    )
+
+
+def _positions_of_vllm(config: Any, prompt: Encoded) -> torch.Tensor | None:
+    """What vLLM's class of the model says, without its weights; None if it cannot be asked.
+
+    Read in vLLM 0.33: `get_mrope_input_positions` takes the prompt's tokens, and for each image or
+    video where its tokens start and its grid.
+    """
+    try:
+        from vllm import ModelRegistry  # type: ignore[import-not-found, unused-ignore]
+
+        kind = ModelRegistry.models[config.architectures[0]].load_model_cls()
+        model = object.__new__(kind)
+        vars(model)["config"] = config
+        found, _ = model.get_mrope_input_positions(prompt.input_ids.tolist(), _features(prompt))
+    except (ImportError, LookupError, AttributeError, TypeError, AssertionError):
+        return None
+    return torch.as_tensor(found)
+
+
+def _features(prompt: Encoded) -> list[Any]:
+    """The media of a prompt with what vLLM's functions read of its `MultiModalFeatureSpec`."""
+    assert prompt.token_types is not None
+    rows = {
+        "image": iter(prompt.videos.get("image_grid_thw", ())),
+        "video": iter(prompt.videos.get("video_grid_thw", ())),
+    }
+    seconds = iter(prompt.videos.get("second_per_grid_ts", ()))
+    features, place = [], 0
+    for kind, tokens in groupby(prompt.token_types.tolist()):
+        length = len(list(tokens))
+        if kind:
+            medium = {1: "image", 2: "video"}[kind]
+            data = {f"{medium}_grid_thw": SimpleNamespace(data=next(rows[medium]))}
+            if medium == "video" and "second_per_grid_ts" in prompt.videos:
+                data["second_per_grid_ts"] = SimpleNamespace(data=next(seconds))
+            position = SimpleNamespace(offset=place, length=length)
+            features.append(SimpleNamespace(modality=medium, mm_position=position, data=data))
+        place += length
+    return features
 
 
 def carry_videos(generation: Any) -> None:

@@ -85,6 +85,7 @@ class Reply:
             processor where the backend sees that, else as handed over.
         sent: hash of the prompt and the pixels, see `digest_of`.
         sampling: what the completion was drawn with, see `Result.sampling`.
+        positions: see `Result.positions`.
     """
 
     text: str
@@ -95,10 +96,17 @@ class Reply:
     sizes: Sequence[Sequence[int]]
     sent: str
     sampling: dict[str, float | None] = field(default_factory=dict)
+    positions: str = ""
 
 
 class Backend(ABC):
     """A model that can be asked."""
+
+    def coarse_clocks(self, samples: Sequence[Sample]) -> dict[str, str]:
+        """Of which tasks the model cannot tell when frames are, and how that shows; {} where that
+        is not known.
+        """
+        return {}
 
     @abstractmethod
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:

@@ -18,10 +18,16 @@ class Encoding:
     Args:
         processor: of the model's family.
         sampling: what completions are drawn with.
+        positions: where the model puts tokens behind a video.
     """
 
-    def __init__(self, processor: Any, sampling: dict[str, float | None] | None = None) -> None:
-        self.sampling = sampling or {}
+    def __init__(
+        self,
+        processor: Any,
+        sampling: dict[str, float | None] | None = None,
+        positions: str = "",
+    ) -> None:
+        self.sampling, self.positions = sampling or {}, positions
         self._pixels: list[Pixels] = []
         self.processor = processor
         self.encoder = Encoder(processor, lambda _: self._pixels)
@@ -50,6 +56,7 @@ class Encoding:
             sizes=sizes,
             sent=digest_of([prompt.input_ids.tolist(), told], request.pixels),
             sampling=self.sampling,
+            positions=self.positions,
         )
 
     def _received(self, request: Request, prompt: Encoded) -> tuple[int, list[list[int]]]:

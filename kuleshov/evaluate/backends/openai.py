@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
+import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, final
@@ -128,10 +128,11 @@ class OpenAI(Backend):
                     raise
                 if new := named - self._refused:
                     self._refused |= new
-                    warnings.warn(
-                        f"{self.calls.address} takes no {' and no '.join(sorted(new))}; what it "
-                        "does instead is not known, and written down as null",
-                        stacklevel=2,
+                    logging.getLogger(__name__).warning(
+                        "%s takes no %s; what it does instead is not known, and written down as "
+                        "null",
+                        self.calls.address,
+                        " and no ".join(sorted(new)),
                     )
 
 

@@ -11,10 +11,12 @@ from kuleshov.evaluate.backends.backend import Backend, Reply, Request, batches
 from kuleshov.evaluate.backends.encoding import Encoding
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.randomness import digest
+from kuleshov.sample import Sample
 from kuleshov.train.encode import batch, vision_tokens
 from kuleshov.train.generation import ends, plain
 from kuleshov.train.guard import guard
 from kuleshov.train.model import load_model
+from kuleshov.train.positions import blank, coarse_clocks, place, some_of_each
 
 
 @final
@@ -34,8 +36,17 @@ class Transformers(Backend):
         loaded, self.processor = load_model(model, torch.bfloat16 if gpu else torch.float32)
         self.model: Any = loaded.eval().to("cuda" if gpu else "cpu")
         guard(self.model)
+        place(self.model, config.positions)
         self.config = config
-        self.encode = Encoding(self.processor, config.sampling.named(config.temperature))
+        sampling = config.sampling.named(config.temperature)
+        self.encode = Encoding(self.processor, sampling, config.positions)
+
+    def coarse_clocks(self, samples: Sequence[Sample]) -> dict[str, str]:
+        prompts = {
+            task: [self.encode(Request(sample, blank(sample))) for sample in some]
+            for task, some in some_of_each(samples).items()
+        }
+        return coarse_clocks(self.model, prompts)
 
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
         for asked in batches(requests, self.config.batch_size):

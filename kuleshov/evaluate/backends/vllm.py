@@ -7,15 +7,19 @@ is what the model received. Not run by us: see docs/rollouts.md for what was che
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, final
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.backends.backend import Backend, Reply, Request, batches
 from kuleshov.evaluate.backends.encoding import Encoding
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.sample import Sample
 from kuleshov.train.encode import Encoded, vision_tokens
+from kuleshov.train.model import load_skeleton
+from kuleshov.train.positions import blank, coarse_clocks, place, some_of_each
 from kuleshov.train.vllm_rollout import Request as Prompt
+from kuleshov.train.vllm_rollout import check_positions
 from kuleshov.train.vllm_rollout import request as prompt_of
 
 
@@ -39,16 +43,23 @@ class VLLM(Backend):
                 "backend vllm needs vllm, which is not installed; install it in an environment "
                 "with a GPU, or use backend transformers"
             ) from error
-        from transformers import AutoConfig, AutoProcessor
-
         self.config = config
         self.vllm: Any = vllm
+        # Which tells what prompts are to be, and has no weights.
+        self.skeleton, processor = load_skeleton(model)
+        place(self.skeleton, config.positions)
         sampling = config.sampling.named(config.temperature)
-        self.encode = Encoding(AutoProcessor.from_pretrained(model), sampling)
+        self.encode = Encoding(processor, sampling, config.positions)
         # As `suppress_tokens` of transformers; -100 is the lowest bias that vLLM takes.
-        unsaid = vision_tokens(AutoConfig.from_pretrained(model))
-        self.bias = dict.fromkeys(unsaid, -100.0)
+        self.bias = dict.fromkeys(vision_tokens(self.skeleton.config), -100.0)
         self.model = vllm.LLM(model=model, seed=config.seed)
+
+    def coarse_clocks(self, samples: Sequence[Sample]) -> dict[str, str]:
+        prompts = {
+            task: [self.encode(Request(sample, blank(sample))) for sample in some]
+            for task, some in some_of_each(samples).items()
+        }
+        return coarse_clocks(self.skeleton, prompts)
 
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
         for asked in batches(requests, self.config.batch_size):
@@ -79,4 +90,5 @@ class VLLM(Backend):
                 "backend vllm is written for the processors of Qwen-VL models, and this one's is "
                 "of another kind; use backend transformers"
             )
+        check_positions(self.skeleton, encoded)
         return encoded, prompt_of(encoded, self.encode.encoder)
