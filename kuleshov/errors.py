@@ -7,7 +7,8 @@
     ├── UnreadableVideoError  (OSError)       nobody: the file holds no video we can decode
     ├── EndpointError         (RuntimeError)  whoever runs the endpoint: it gives no answers
     ├── MissingVideoError     (RuntimeError)  whoever wrote the trainer: the model is blind
-    └── DivergenceError       (RuntimeError)  you: lower the learning rate, or change the samples
+    ├── DivergenceError       (RuntimeError)  you: lower the learning rate, or change the samples
+    └── IdleError             (RuntimeError)  you: give a cold start, or change the samples
 
 Every message says what was got, what is allowed and what to do. The command line prints a
 KuleshovError as one line, without a traceback. An `UnreadableVideoError` becomes a `Skip` when
@@ -50,6 +51,10 @@ class MissingVideoError(KuleshovError, RuntimeError):
 
 class DivergenceError(KuleshovError, RuntimeError):
     """Training has gone wrong: a loss or gradient is no number, or far too large."""
+
+
+class IdleError(KuleshovError, RuntimeError):
+    """Training teaches nothing: no answers, no variance, or no gradient from the first step on."""
 
 
 def unknown_name(what: str, got: str, known: Iterable[str]) -> UsageError:

@@ -29,7 +29,7 @@ from kuleshov.randomness import digest
 from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.sample import Reward, Sample, dump_json
 from kuleshov.tasks import score
-from kuleshov.trained_on import trained_on, videos_of
+from kuleshov.trained_on import trained_on, trained_with, videos_of
 
 Grade = Callable[[Sample, str], Reward]
 Asked = tuple[Sample, str, int]
@@ -81,8 +81,14 @@ def evaluate(
     # a sample stand together, so that its videos are decoded once.
     todo.sort(key=lambda item: (*_length(item[0]), item[0].id), reverse=True)
     backend = BACKENDS[config.backend](model, config)
+    log = logging.getLogger(__name__)
+    if (other := trained_with(model)) not in (None, config.positions):
+        log.warning(
+            "%s was trained with positions: %s and is asked with %s; set eval.positions",
+            *(model, other, config.positions),
+        )
     for task, text in backend.coarse_clocks(samples).items():
-        logging.getLogger(__name__).warning("%s: %s", task, text)
+        log.warning("%s: %s", task, text)
     progress("evaluating", 0, len(todo))
     replies = backend.ask(requests(todo, videos_root(data), config.seed))
     with grading(config.judge, grade) as graded:

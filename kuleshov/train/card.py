@@ -16,7 +16,10 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from kuleshov.files import replace_text
+from kuleshov.generation import POSITIONS
 from kuleshov.run import environment, weights_hash
+from kuleshov.train.idle import signs
+from kuleshov.train.job import CALLED
 
 _LAST = (
     "<!-- Written by `kuleshov train`, and again when that is run again; remove this line to keep "
@@ -66,7 +69,7 @@ def _text(run: Path, model: Path, base: str, record: dict[str, Any], phases: Seq
         "| | |\n|---|---|\n"
         f"| base model | {base} |\n"
         f"| hash of its weights | {record['weights'] or 'not local'} |\n"
-        f"| hash of the samples | {record['samples']} |",
+        f"| hash of the samples | {record['samples']} |" + _positions(record),
         "## Training",
         _training(run / "metrics.jsonl", phases),
         "## Evaluation",
@@ -80,6 +83,15 @@ def _text(run: Path, model: Path, base: str, record: dict[str, Any], phases: Seq
         "videos allow; name it as `license` in the header of this file.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _positions(record: dict[str, Any]) -> str:
+    """Where tokens behind a video stand, if that is not what transformers does by itself."""
+    positions = record.get("settings", {}).get("positions", POSITIONS[0])
+    if positions == POSITIONS[0]:
+        return ""
+    how = "evaluate it with `eval.positions` set to this; plain transformers has others"
+    return f"\n| positions | {positions}: {how} |"
 
 
 def _training(path: Path, phases: Sequence[str]) -> str:
@@ -101,7 +113,21 @@ def _training(path: Path, phases: Sequence[str]) -> str:
     if not rows:
         return "Nothing was logged."
     header = f"| phase | figure | steps | first {_SHARE:.0%} | last {_SHARE:.0%} |"
-    return "\n".join([header, "|---|---|---|---|---|", *rows])
+    table = "\n".join([header, "|---|---|---|---|---|", *rows])
+    return "\n\n".join([*_idle(path, phases), table])
+
+
+def _idle(path: Path, phases: Sequence[str]) -> list[str]:
+    """Of each phase that taught nothing, how that showed."""
+    logs: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    for line in _lines(path):
+        logs[line["phase"]][line["step"]] = line
+    return [
+        f"**Nothing was learned ({CALLED[phase]}):** in all of the {len(logs[phase])} logged steps "
+        f"{', and '.join(sign.text for sign in found)}."
+        for phase in phases
+        if (found := signs(logs[phase].values()))
+    ]
 
 
 def _evaluations(run: Path, model: Path) -> str:

@@ -224,6 +224,9 @@ class TrainConfig:
             both phases. The sources known to us do not say what VideoSSR and MVP do; False is
             the default of EasyR1 (`freeze_vision_tower`) and of TRL. TEMPLE and LongVILA-R1's
             cached embeddings have it frozen.
+        idle_steps: after so many steps from the first one on in which no completion had an
+            answer, no group's rewards differed, or the gradient was 0, a phase stops with an
+            error; 0 for a warning only (train/idle.py).
         sft: the cold start.
         dpo: learning from pairs, after the cold start.
         grpo: the reinforcement learning, last.
@@ -238,6 +241,7 @@ class TrainConfig:
     cache_embeddings_megabytes: int = 1024
     positions: str = "installed"
     freeze_vision: bool = False
+    idle_steps: int = 0
     sft: SFTSettings = SFTSettings()
     dpo: DPOSettings = DPOSettings()
     grpo: GRPOSettings = GRPOSettings()
@@ -247,6 +251,8 @@ class TrainConfig:
         for name in self.report_to:
             if name not in REPORTERS:
                 raise unknown_name("name in train.report_to", name, REPORTERS)
+        if self.idle_steps < 0:
+            raise UsageError(f"train: idle_steps is {self.idle_steps}; allowed: 0 or more")
         if self.positions not in POSITIONS:
             raise unknown_name("train.positions", self.positions, POSITIONS)
         if not (self.sft.steps or self.dpo.steps or self.grpo.steps):

@@ -32,6 +32,7 @@ import torch
 
 from kuleshov.errors import MissingVideoError, UsageError
 from kuleshov.randomness import digest
+from kuleshov.reward import CLOSE_THOUGHT, OPEN_THOUGHT
 from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample, dump_json
 from kuleshov.tasks import task_of
 from kuleshov.train.pace import Waiting
@@ -39,7 +40,7 @@ from kuleshov.train.pixels import check, untouched
 
 Render = Callable[[Sample], list[Pixels]]
 _TYPES = {IMAGE: "image", VIDEO: "video"}
-_THOUGHT = "<think>\n\n</think>\n\n"
+_THOUGHT = f"{OPEN_THOUGHT}\n\n{CLOSE_THOUGHT}\n\n"
 """A thought without words, as the templates of Qwen3, Qwen3-VL and Qwen3.5 write it."""
 
 
@@ -236,8 +237,8 @@ class Encoder:
         not, or closes it again.
         """
         chat = [{"role": "user", "content": [{"type": "text", "text": "Why?"}]}]
-        _, opened, rest = self._written(chat).rpartition("Why?")[2].rpartition("<think>")
-        return f"{opened}{rest}" if opened and "</think>" not in rest else ""
+        _, opened, rest = self._written(chat).rpartition("Why?")[2].rpartition(OPEN_THOUGHT)
+        return f"{opened}{rest}" if opened and CLOSE_THOUGHT not in rest else ""
 
     def answer_ids(self, text: str) -> torch.Tensor:
         """A true answer as the tokens of a target, with the one that ends the turn.
@@ -247,7 +248,7 @@ class Encoder:
         """
         if self.opening:
             begun = _THOUGHT.startswith(self.opening)
-            text = f"{_THOUGHT[len(self.opening) if begun else len('<think>') :]}{text}"
+            text = f"{_THOUGHT[len(self.opening) if begun else len(OPEN_THOUGHT) :]}{text}"
         tokenizer = self.processor.tokenizer
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         return torch.tensor([*ids, tokenizer.eos_token_id])
@@ -261,7 +262,7 @@ class Encoder:
         tokenizer = self.processor.tokenizer
         marks = {
             token: mark
-            for mark in ("<think>", "</think>")
+            for mark in (OPEN_THOUGHT, CLOSE_THOUGHT)
             if (token := tokenizer.convert_tokens_to_ids(mark)) in tokenizer.all_special_ids
             and token != tokenizer.unk_token_id
         }

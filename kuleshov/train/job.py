@@ -13,7 +13,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import is_peft_model
 from peft import PeftModel
-from transformers import PrinterCallback
+from transformers import AutoModelForImageTextToText, PrinterCallback
 
 from kuleshov.errors import UsageError
 from kuleshov.media import Renderer
@@ -22,7 +22,8 @@ from kuleshov.sample import Sample
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.divergence import Divergence
 from kuleshov.train.follow import Follow
-from kuleshov.train.model import load_model
+from kuleshov.train.idle import Idle
+from kuleshov.train.model import dtype_of, load_model
 from kuleshov.train.positions import place
 from kuleshov.train.resume import (
     Checkpoints,
@@ -33,6 +34,9 @@ from kuleshov.train.resume import (
     tokens_seen,
 )
 from kuleshov.train.tower import freeze
+
+CALLED = {"sft": "cold start", "dpo": "preferences", "grpo": "GRPO"}
+"""What people call the phases."""
 
 
 @final
@@ -75,9 +79,10 @@ class Job:
             freeze(loaded)
         return loaded, processor
 
-    def follow(self, what: str) -> Follow:
-        """Writes down what the trainer logs; `what` is how people call the phase."""
-        return Follow(self.run / "metrics.jsonl", self.name, what, self.progress, self.figures)
+    def follow(self) -> Follow:
+        """Writes down what the trainer logs."""
+        path, what = self.run / "metrics.jsonl", CALLED[self.name]
+        return Follow(path, self.name, what, self.progress, self.figures)
 
     def arguments(self) -> dict[str, Any]:
         """What the trainers of all phases are given."""
@@ -100,6 +105,7 @@ class Job:
         """Train, going on from a checkpoint if there is one, and put the model where it belongs."""
         trainer.remove_callback(PrinterCallback)  # Follow tells, and keeps what it tells
         trainer.add_callback(Divergence(self.config.divergence))
+        trainer.add_callback(Idle(CALLED[self.name], self.config.idle_steps))
         trainer.remove_callback(RenamedWeights)  # some trainers have it
         trainer.add_callback(RenamedWeights())
         trainer.add_callback(Checkpoints())
@@ -110,11 +116,17 @@ class Job:
         if here.is_main_process:
             rewind(self.run, self.name, steps_done(last) if last else 0)
         trainer.train(resume_from_checkpoint=last and str(last))
+        if trainer.state.global_step < trainer.state.max_steps:
+            raise UsageError(
+                f"{CALLED[self.name]} ended after {trainer.state.global_step} of "
+                f"{trainer.state.max_steps} steps, as there was nothing more to train on; make "
+                "more samples, or ask for smaller batches"
+            )
         unfinished = self.target.with_name(self.target.name + ".tmp")
         if here.is_main_process:
             shutil.rmtree(unfinished, ignore_errors=True)
         here.wait_for_everyone()
-        _save(trainer, self.folder, unfinished)
+        _save(trainer, self.folder, unfinished, dtype_of(self.model))
         here.wait_for_everyone()
         if here.is_main_process:
             processor.save_pretrained(str(unfinished))
@@ -137,17 +149,32 @@ def share(total: int, what: str) -> int:
     return share
 
 
-def _save(trainer: Any, folder: Path, target: Path) -> None:
+def _save(trainer: Any, folder: Path, target: Path, dtype: torch.dtype) -> None:
     """Whole weights: adapters are put into the weights that they were trained on.
 
     These are loaded anew, as the trainer's own may be spread over processes.
+
+    Args:
+        trainer: with the trained model, whose weights are float32.
+        folder: where adapters go.
+        target: where the model goes.
+        dtype: what the weights are saved in: that of the model that training began with.
     """
-    if not is_peft_model(trainer.model):
-        trainer.save_model(str(target))
-        return
-    adapter = str(folder / "adapter")
-    trainer.save_model(adapter)
+    adapter = str(folder / "adapter") if is_peft_model(trainer.model) else None
+    trainer.save_model(adapter or str(target))
     if trainer.is_world_process_zero():
-        base, _ = load_model(trainer.model.get_base_model().config._name_or_path)
-        PeftModel.from_pretrained(base, adapter).merge_and_unload().save_pretrained(str(target))
+        if adapter is not None:
+            base, _ = load_model(trainer.model.get_base_model().config._name_or_path)
+            merged = PeftModel.from_pretrained(base, adapter).merge_and_unload()
+            merged.save_pretrained(str(target))
+        if dtype != torch.float32:
+            _save_as(target, dtype)
     trainer.accelerator.wait_for_everyone()
+
+
+def _save_as(folder: Path, dtype: torch.dtype) -> None:
+    """Write the weights in a folder anew, in another precision."""
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype)
+    for file in folder.glob("*.safetensors*"):
+        file.unlink()
+    model.save_pretrained(str(folder))

@@ -6,10 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
 from kuleshov.errors import UsageError
+
+# What transformers raises on files that are missing, cut, or of another model.
+_UNLOADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    ImportError,
+    SafetensorError,
+)
 
 
 def load_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
@@ -36,22 +49,86 @@ def load_skeleton(model: str) -> tuple[Any, Any]:
 
     def build() -> Any:
         config = AutoConfig.from_pretrained(model)
-        with torch.device("meta"):
+        try:
+            with torch.device("meta"):
+                return AutoModelForImageTextToText.from_config(config)
+        except (RuntimeError, NotImplementedError):  # one that computes while it is built
             return AutoModelForImageTextToText.from_config(config)
 
     return _loaded(model, build)
+
+
+def dtype_of(model: str) -> torch.dtype:
+    """The precision that a model's weights are saved in, so that one made of it is saved alike.
+
+    Args:
+        model: name or path of one that can be loaded.
+    """
+    config = AutoConfig.from_pretrained(model)
+    for one in (config, config.get_text_config()):
+        if isinstance(dtype := getattr(one, "dtype", None), torch.dtype):
+            return dtype
+        if isinstance(dtype, str) and isinstance(named := getattr(torch, dtype, None), torch.dtype):
+            return named
+    return torch.float32
 
 
 def _loaded(model: str, load: Callable[[], Any]) -> tuple[Any, Any]:
     try:
         loaded = load()
         processor = AutoProcessor.from_pretrained(model)
-    except (OSError, ValueError, LookupError, RuntimeError, ImportError, SafetensorError) as error:
+    except _UNLOADABLE as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise UsageError(
             f"model {model!r} cannot be loaded: {reason}. Give a Hugging Face name of a Video LLM, "
             "or the folder of one"
         ) from error
+    check_processor(model, processor)
+    return loaded, processor
+
+
+def check_processor(model: str, processor: Any) -> None:
+    """Raise unless a processor can write a prompt, fill up a batch and end an answer.
+
+    Args:
+        model: whose it is, for the error.
+        processor: as `AutoProcessor` loads it.
+
+    Raises:
+        UsageError: it cannot, with what to add to its files.
+    """
     if getattr(processor, "video_processor", None) is None:
         raise UsageError(f"model {model!r} takes no video; give a Video LLM such as Qwen3-VL")
-    return loaded, processor
+    for name, use in (("pad", "fill up the shorter prompts of a batch"), ("eos", "end an answer")):
+        if getattr(processor.tokenizer, f"{name}_token_id", None) is None:
+            raise UsageError(
+                f"the tokenizer of model {model!r} has no {name} token to {use} with; set one of "
+                f"its tokens as {name}_token in its tokenizer_config.json (processor.tokenizer."
+                f"{name}_token = ..., processor.save_pretrained(folder)) and give that folder"
+            )
+    chat = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "Why?"}]}]
+    way_out = (
+        "put the one that belongs to the model into its folder as chat_template.jinja "
+        "(processor.chat_template = ..., processor.save_pretrained(folder)) and give that folder"
+    )
+    if not getattr(processor, "chat_template", None):
+        raise UsageError(
+            f"model {model!r} has no chat template, so no question can be put to it; {way_out}"
+        )
+    try:
+        text = processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    except (ValueError, TypeError, LookupError, TemplateError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(
+            f"the chat template of model {model!r} fails on a question about a video: {reason}; "
+            f"{way_out}"
+        ) from error
+    if "Why?" not in text:
+        raise UsageError(
+            f"the chat template of model {model!r} leaves out what is asked; {way_out}"
+        )
+    if "Why?" not in processor.tokenizer.decode(processor.tokenizer("Why?")["input_ids"]):
+        raise UsageError(
+            f"the tokenizer of model {model!r} loses what it is given: its files (tokenizer.json) "
+            "are missing or of another model; put back those that belong to it"
+        )

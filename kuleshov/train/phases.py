@@ -9,13 +9,12 @@ from typing import Any
 
 from accelerate import PartialState
 from datasets import Dataset
-from peft import LoraConfig
 from trl import DPOConfig, GRPOConfig, SFTConfig
 
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
 from kuleshov.sample import Sample
-from kuleshov.train.config import LoRASettings
+from kuleshov.train.adapters import lora
 from kuleshov.train.contrastive_sft import ContrastiveSFTTrainer
 from kuleshov.train.curriculum import order
 from kuleshov.train.dpo import VideoDPOTrainer
@@ -25,13 +24,116 @@ from kuleshov.train.grpo import VideoGRPOTrainer, row
 from kuleshov.train.job import Job, share
 from kuleshov.train.pace import Pace
 from kuleshov.train.preference import degraded, pair
+from kuleshov.train.ready import check_enough, trl_config
 from kuleshov.train.sft import VideoSFTTrainer
 from kuleshov.train.vllm_rollout import unsampled
 
 
 def sft(job: Job) -> None:
     """The cold start: supervised steps on true answers, with contrastive losses if wanted."""
+    settings = job.config.sft
+    args = _sft_config(job)
+    contrast = {}
+    if settings.contrast.weight:
+        contrast = {"degraded": _degraded(job), "contrast": settings.contrast}
     loaded, processor = job.load()
+    tasks = [sample.task for sample in job.samples]
+    indices = order(tasks, settings.steps, _per_step(args), settings.curriculum, job.config.seed)
+    kind = ContrastiveSFTTrainer if contrast else VideoSFTTrainer
+    trainer = kind(
+        loaded,
+        args=args,
+        train_dataset=Dataset.from_list([row(sample) for sample in job.samples]).select(indices),
+        processing_class=processor,
+        encoder=Encoder(processor, job.renderer),
+        peft_config=lora(job.config.lora),
+        callbacks=[job.follow()],
+        **contrast,
+    )
+    trainer.add_callback(Pace(trainer, trainer.data_collator.encoder.waiting))
+    job.carry_out(trainer, processor)
+
+
+def dpo(job: Job) -> None:
+    """Direct preference optimization on pairs made of the samples."""
+    settings = job.config.dpo
+    args, pairs = _dpo_config(job), _pairs(job)
+    loaded, processor = job.load()
+    indices = order([""] * len(pairs), settings.steps, _per_step(args), {}, job.config.seed)
+    trainer = VideoDPOTrainer(
+        loaded,
+        args=args,
+        train_dataset=Dataset.from_list(pairs).select(indices),
+        processing_class=processor,
+        encoder=Encoder(processor, job.renderer),
+        share_prompts=settings.share_prompts,
+        peft_config=lora(job.config.lora),
+        callbacks=[job.follow()],
+    )
+    trainer.add_callback(Pace(trainer, trainer.data_collator.encoder.waiting))
+    job.carry_out(trainer, processor)
+
+
+def grpo(job: Job) -> None:
+    """Group relative policy optimization with the pretext rewards."""
+    settings = job.config.grpo
+    loaded, processor = job.load()
+    args = _grpo_config(job, vision_tokens(loaded.config))
+    check_enough(job.samples, args)
+    trainer = VideoGRPOTrainer(
+        loaded,
+        reward_funcs=[recorded(job.run / "completions.jsonl")],
+        args=args,
+        train_dataset=Dataset.from_list([row(sample) for sample in job.samples]),
+        processing_class=processor,
+        encoder=Encoder(processor, job.renderer),
+        peft_config=lora(job.config.lora),
+        objective=settings.built_objective(),
+        share_prompts=settings.share_prompts,
+        cache_bytes=job.config.cache_embeddings_megabytes << 20,
+        callbacks=[job.follow()],
+    )
+    trainer.add_callback(Pace(trainer, trainer.encoder.waiting))
+    job.carry_out(trainer, processor)
+
+
+PHASES: dict[str, Callable[[Job], None]] = {"sft": sft, "dpo": dpo, "grpo": grpo}
+"""By the name of their section in the recipe, in the order in which they run."""
+
+
+def check(job: Job) -> None:
+    """Find what would stop a phase, before any work is done.
+
+    Raises:
+        UsageError: what it starts from but the model is not as it has to be.
+    """
+    CHECKS[job.name](job)
+
+
+def _check_sft(job: Job) -> None:
+    _sft_config(job)
+    if job.config.sft.contrast.weight:
+        _degraded(job)
+
+
+def _check_dpo(job: Job) -> None:
+    _dpo_config(job)
+    _pairs(job)
+
+
+def _check_grpo(job: Job) -> None:
+    check_enough(job.samples, _grpo_config(job))
+
+
+CHECKS: dict[str, Callable[[Job], None]] = {
+    "sft": _check_sft,
+    "dpo": _check_dpo,
+    "grpo": _check_grpo,
+}
+"""What is to be in order before a phase, and needs no model; by the names of `PHASES`."""
+
+
+def _sft_config(job: Job) -> SFTConfig:
     settings = job.config.sft
     arguments = {
         **job.arguments(),
@@ -41,33 +143,11 @@ def sft(job: Job) -> None:
         "warmup_steps": settings.warmup_steps,
         "train_sampling_strategy": "sequential",  # in the order of the curriculum
         "max_length": None,  # nothing is cut
-        **settings.extra,
     }
-    args = SFTConfig(**arguments)
-    tasks = [sample.task for sample in job.samples]
-    indices = order(tasks, settings.steps, _per_step(args), settings.curriculum, job.config.seed)
-    kind: type[VideoSFTTrainer] = VideoSFTTrainer
-    contrastive: dict[str, Any] = {}
-    if settings.contrast.weight:
-        kind = ContrastiveSFTTrainer
-        contrastive = {"degraded": _degraded(job), "contrast": settings.contrast}
-    trainer = kind(
-        loaded,
-        args=args,
-        train_dataset=Dataset.from_list([row(sample) for sample in job.samples]).select(indices),
-        processing_class=processor,
-        encoder=Encoder(processor, job.renderer),
-        peft_config=_lora(job.config.lora),
-        callbacks=[job.follow("cold start")],
-        **contrastive,
-    )
-    trainer.add_callback(Pace(trainer, trainer.data_collator.encoder.waiting))
-    job.carry_out(trainer, processor)
+    return trl_config(SFTConfig, "train.sft", arguments, settings.extra)
 
 
-def dpo(job: Job) -> None:
-    """Direct preference optimization on pairs made of the samples."""
-    loaded, processor = job.load()
+def _dpo_config(job: Job) -> DPOConfig:
     settings = job.config.dpo
     arguments = {
         **job.arguments(),
@@ -77,36 +157,17 @@ def dpo(job: Job) -> None:
         "beta": settings.beta,
         "train_sampling_strategy": "sequential",
         "max_length": None,  # nothing is cut
-        **settings.extra,
     }
-    args = DPOConfig(**arguments)
-    made = [pair(s, settings.rejected, settings.max_reward, job.config.seed) for s in job.samples]
-    pairs = [row for row in made if row is not None]
-    _left_out(job, [s for s, row in zip(job.samples, made, strict=True) if row is None])
-    if not pairs:
-        raise UsageError(
-            f"none of {len(job.samples)} samples gives a pair with train.dpo.rejected: "
-            f"{settings.rejected} and max_reward: {settings.max_reward}; raise max_reward or take "
-            "another source"
-        )
-    indices = order([""] * len(pairs), settings.steps, _per_step(args), {}, job.config.seed)
-    trainer = VideoDPOTrainer(
-        loaded,
-        args=args,
-        train_dataset=Dataset.from_list(pairs).select(indices),
-        processing_class=processor,
-        encoder=Encoder(processor, job.renderer),
-        share_prompts=settings.share_prompts,
-        peft_config=_lora(job.config.lora),
-        callbacks=[job.follow("preferences")],
-    )
-    trainer.add_callback(Pace(trainer, trainer.data_collator.encoder.waiting))
-    job.carry_out(trainer, processor)
+    return trl_config(DPOConfig, "train.dpo", arguments, settings.extra)
 
 
-def grpo(job: Job) -> None:
-    """Group relative policy optimization with the pretext rewards."""
-    loaded, processor = job.load()
+def _grpo_config(job: Job, unsaid: Sequence[int] = ()) -> GRPOConfig:
+    """The settings of GRPO.
+
+    Args:
+        job: the phase.
+        unsaid: tokens that the model must not write.
+    """
     settings = job.config.grpo
     completions = share(
         settings.prompts_per_step * settings.group_size, "prompts_per_step * group_size"
@@ -117,7 +178,6 @@ def grpo(job: Job) -> None:
             f"train.grpo: micro_batch is {micro_batch}; it must divide the {completions} "
             "completions of each process"
         )
-    objective = settings.built_objective()
     arguments = {
         **job.arguments(),
         "max_steps": settings.steps,
@@ -129,29 +189,31 @@ def grpo(job: Job) -> None:
         "temperature": settings.temperature,
         **settings.sampling.trl(),
         "max_completion_length": settings.max_completion_tokens,
-        "generation_kwargs": unsampled(vision_tokens(loaded.config), settings.extra),
-        **objective.arguments(),
-        **settings.extra,
+        **settings.built_objective().arguments(),
     }
-    trainer = VideoGRPOTrainer(
-        loaded,
-        reward_funcs=[recorded(job.run / "completions.jsonl")],
-        args=GRPOConfig(**arguments),
-        train_dataset=Dataset.from_list([row(sample) for sample in job.samples]),
-        processing_class=processor,
-        encoder=Encoder(processor, job.renderer),
-        peft_config=_lora(job.config.lora),
-        objective=objective,
-        share_prompts=settings.share_prompts,
-        cache_bytes=job.config.cache_embeddings_megabytes << 20,
-        callbacks=[job.follow("GRPO")],
-    )
-    trainer.add_callback(Pace(trainer, trainer.encoder.waiting))
-    job.carry_out(trainer, processor)
+    args = trl_config(GRPOConfig, "train.grpo", arguments, settings.extra)
+    # What the recipe asks for stands beside what must not be said, and not in its place.
+    args.generation_kwargs = {**unsampled(unsaid, settings.extra), **(args.generation_kwargs or {})}
+    return args
 
 
-PHASES: dict[str, Callable[[Job], None]] = {"sft": sft, "dpo": dpo, "grpo": grpo}
-"""By the name of their section in the recipe, in the order in which they run."""
+def _pairs(job: Job) -> list[dict[str, str]]:
+    """Rows for DPO.
+
+    Raises:
+        UsageError: no sample gives one.
+    """
+    settings = job.config.dpo
+    made = [pair(s, settings.rejected, settings.max_reward, job.config.seed) for s in job.samples]
+    pairs = [row for row in made if row is not None]
+    _left_out(job, [s for s, row in zip(job.samples, made, strict=True) if row is None])
+    if not pairs:
+        raise UsageError(
+            f"none of {len(job.samples)} samples gives a pair with train.dpo.rejected: "
+            f"{settings.rejected} and max_reward: {settings.max_reward}; raise max_reward or take "
+            "another source"
+        )
+    return pairs
 
 
 def _degraded(job: Job) -> Callable[[Sample], Sample | None]:
@@ -181,14 +243,3 @@ def _left_out(job: Job, samples: Sequence[Sample]) -> None:
 def _per_step(args: Any) -> int:
     """Rows for each optimizer step."""
     return int(args.train_batch_size * args.gradient_accumulation_steps * args.world_size)
-
-
-def _lora(settings: LoRASettings) -> LoraConfig | None:
-    if not settings.rank:
-        return None
-    return LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=settings.targets,
-    )

@@ -35,7 +35,8 @@ from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.train.card import write_card
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.job import Job
-from kuleshov.train.phases import PHASES
+from kuleshov.train.phases import PHASES, check
+from kuleshov.train.ready import check_model
 from kuleshov.train.reporters import check_installed
 from kuleshov.trained_on import write_trained_on
 
@@ -87,14 +88,21 @@ def train(
     renderer = Renderer(videos_root(data), config.cache_megabytes << 20)
     trained = run / "model"
     phases = [name for name in PHASES if getattr(config, name).steps]
+    targets = {name: run / name / "model" for name in phases[:-1]} | {phases[-1]: trained}
+    given = (samples, renderer, run)
+    to_do = [name for name in phases if not targets[name].exists()]
+    if to_do:
+        # All of it before the first phase begins: the last one may begin hours later.
+        done = phases[: phases.index(to_do[0])]
+        check_model(str(targets[done[-1]]) if done else model, samples, config)
+        for name in to_do:
+            check(Job(name, model, *given, targets[name], config, progress, figures))
     for name in phases:
-        target = trained if name == phases[-1] else run / name / "model"
-        if not target.exists():
-            PHASES[name](
-                Job(name, model, samples, renderer, run, target, config, progress, figures)
-            )
+        target = targets[name]
+        if name in to_do:
+            PHASES[name](Job(name, model, *given, target, config, progress, figures))
         if PartialState().is_main_process:
-            write_trained_on(target, samples, model)
+            write_trained_on(target, samples, model, config.positions)
             write_card(run, target, phases[: phases.index(name) + 1])
         model = str(target)
     return trained

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from kuleshov.config import MakeConfig
 from kuleshov.errors import UsageError
 from kuleshov.sample import Json
+from kuleshov.train.adapters import adapted
 from kuleshov.train.config import GRPOSettings, LoRASettings, TrainConfig
 from kuleshov.train.memory import Load, Memory, Shape, estimate, shape_of
 from kuleshov.train.sizes import config_of, skeleton
@@ -170,24 +171,15 @@ def trained(model: Any, lora: LoRASettings, freeze_vision: bool) -> Any:
         model.base_model.visual.requires_grad_(False)
     if not lora.rank:
         return model
-    from peft import LoraConfig, get_peft_model
-
-    settings = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=lora.targets)
-    try:
-        adapted = get_peft_model(model, settings)
-    except ValueError as error:
-        raise UsageError(
-            f"train.lora.targets is {lora.targets!r}, the name of no module; give a regular "
-            "expression of whole names, or all-linear"
-        ) from error
+    adapted_model = adapted(model, lora)
     if freeze_vision:
-        inside = adapted.get_base_model().base_model.visual.parameters()
+        inside = adapted_model.get_base_model().base_model.visual.parameters()
         if any(weight.requires_grad for weight in inside if id(weight) not in tower):
             raise UsageError(
                 f"the vision tower is frozen, and train.lora.targets {lora.targets!r} are also in "
                 "it; give those of the language model only, as the default does"
             )
-    return adapted
+    return adapted_model
 
 
 def _media(knobs: Mapping[str, Json], vision: Any) -> tuple[int, int]:

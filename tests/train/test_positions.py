@@ -97,9 +97,7 @@ def by_hand(setup: Setup, model: Any, sample: Sample) -> torch.Tensor:
                 for x in range(right // 2):
                     where.append([start + time, start + y, start + x])
                     place += 1
-        if ticks:
-            video += 1
-        elif types[place:].count(2) <= sum(t * 4 for t, *_ in grids[video + 1 :]):
+        if ticks or types[place:].count(2) <= sum(t * 4 for t, *_ in grids[video + 1 :]):
             video += 1
     return torch.tensor(where).T
 
@@ -311,7 +309,7 @@ def test_check_training_and_evaluation_say_so(
     coarse = setup.family == "qwen2_5_vl"
     ran = CliRunner().invoke(app, ["check", str(setup.data), "--model", model])
     assert ran.exit_code == 0, ran.output
-    assert (f"warning: note: jigsaw: in " in ran.output and said in ran.output) == coarse
+    assert ("warning: note: jigsaw: in " in ran.output and said in ran.output) == coarse
     assert ("stands at times within it" in ran.output) == coarse
     caplog.clear()
     config = EvalConfig(batch_size=4, max_completion_tokens=4, conditions=("full",))
@@ -405,5 +403,5 @@ def test_a_vllm_that_cannot_be_asked(
         check_positions(model, prompt)
     assert caplog.text.count("cannot be asked where it puts tokens behind a video") == 1
     place(model, LARGEST_PLUS_ONE)
-    with pytest.raises(UsageError, match="cannot be asked where it puts them. Leave positions"):
+    with pytest.raises(UsageError, match=r"cannot be asked where it puts them\. Leave positions"):
         check_positions(model, prompt)
