@@ -25,6 +25,7 @@ from kuleshov.cli.plan import plan
 from kuleshov.cli.render import render
 from kuleshov.cli.report import report
 from kuleshov.cli.train import train
+from kuleshov.cli.training import one_process
 from kuleshov.cli.view import view
 from kuleshov.errors import KuleshovError
 
@@ -47,12 +48,22 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 """In the order in which `kuleshov --help` lists them."""
 
+SHARED = ("train", "eval")
+"""The commands that several processes of a launcher do together."""
+
 app = typer.Typer(
-    help="Self-supervised reinforcement learning for Video LLMs.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback(help="Self-supervised reinforcement learning for Video LLMs.")
+def _before(context: typer.Context) -> None:
+    if context.invoked_subcommand not in SHARED:
+        one_process(str(context.invoked_subcommand))
+
+
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 

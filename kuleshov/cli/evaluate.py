@@ -11,7 +11,7 @@ import typer
 from kuleshov.cli.console import empty_table, err, out
 from kuleshov.cli.options import Config, Data, Sets
 from kuleshov.cli.summaries import audited
-from kuleshov.cli.training import training_libraries
+from kuleshov.cli.training import main_process, one_process, training_libraries
 from kuleshov.live import live
 
 
@@ -46,6 +46,7 @@ def evaluate(
     changes = {"backend": backend, "endpoint": endpoint, "model_name": model_name}
     settings = load(config, "eval", EvalConfig, changes, sets=sets or ())
     if model.startswith(PREFIX):
+        one_process("eval of a policy")
         results = evaluate_policy(model, data, output, settings)
     else:
         # An endpoint needs no torch here.
@@ -54,6 +55,8 @@ def evaluate(
 
             with live(err) as shown:
                 results = run(model, data, output, settings, shown.progress)
+    if not main_process():
+        return
     table = empty_table("task", "condition", "items", "mean reward", "no answer")
     for key in sorted({(r.task, r.condition) for r in results}):
         here = [r for r in results if (r.task, r.condition) == key]

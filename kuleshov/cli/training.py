@@ -7,7 +7,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import typer
+
 from kuleshov.errors import UsageError
+from kuleshov.processes import launched
 
 
 @contextmanager
@@ -35,3 +38,19 @@ def training_libraries() -> Iterator[None]:
 def main_process() -> bool:
     """Whether this is the process that speaks, of those that `accelerate launch` starts."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def one_process(command: str) -> None:
+    """Refuse to do as often as there are processes what is to be done once.
+
+    Raises:
+        UsageError: a launcher has started several.
+    """
+    if (count := launched()) == 1:
+        return
+    if not main_process():
+        raise typer.Exit(2)  # the main process says it
+    raise UsageError(
+        f"kuleshov {command} is done by one process, and a launcher has started {count}; start it "
+        "without torchrun or accelerate launch. Those that share their work out are train and eval"
+    )

@@ -1,27 +1,29 @@
 """Ask a model a sample set, under each condition, and write down what it said.
 
 One answer is one line of `results.jsonl`, written when it is there. What was answered is not asked
-again, so a run that was killed, or whose endpoint failed, goes on where it stopped.
+again, so a run that was killed, or whose endpoint failed, goes on where it stopped. Under
+`torchrun` or `accelerate launch` the questions are shared out (shares.py).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from itertools import groupby
+from dataclasses import asdict, replace
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 from kuleshov.controls import control
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.backends import BACKENDS, Reply, Request
+from kuleshov.evaluate.backends import BACKENDS, Backend, Reply, Request
 from kuleshov.evaluate.bench import verify
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.judge import grading
 from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import BEFORE, Result, append_results, load_results
+from kuleshov.evaluate.shares import Shares
 from kuleshov.locations import Location
 from kuleshov.media import render_all
 from kuleshov.progress import Progress
@@ -55,17 +57,19 @@ def evaluate(
         grade: what a completion earns, unless the settings name a judge.
 
     Raises:
-        UsageError: no samples, a frozen set that has changed, or a run folder that holds another
-            model's results.
+        UsageError: no samples, a frozen set that has changed, a run folder that holds another
+            model's results, or several processes with a backend that one process asks.
         EndpointError: an endpoint gives no answer; what was answered before is kept.
     """
     samples = load_samples(data, config.split)
     if not samples:
         raise UsageError(f"{data} has no samples in its {config.split} split")
-    frozen = verify(data, progress)
+    shares = Shares(config.backend)
     started = (run / "results.jsonl").is_file()
-    record = {**_record(model, data, samples, config), "bench": frozen}
-    begin(run, record, config, started, BEFORE)
+    if shares.main:
+        record = {**_record(model, data, samples, config), "bench": verify(data, progress)}
+        begin(run, record, config, started, BEFORE)
+    shares.wait()
     done = {asked_of(result) for result in load_results(run)} if started else set()
     todo = [
         (sample, condition, repeat)
@@ -81,6 +85,24 @@ def evaluate(
     # a sample stand together, so that its videos are decoded once.
     todo.sort(key=lambda item: (*_length(item[0]), item[0].id), reverse=True)
     backend = BACKENDS[config.backend](model, config)
+    if shares.main:
+        _warn(backend, model, samples, config)
+        progress("evaluating", 0, len(todo))
+    mine = shares.mine(todo, config.batch_size)
+    replies = backend.ask(requests(list(chain(*mine)), videos_root(data), config.seed))
+    # Without the pixels, which no grade looks at.
+    answers = ((replace(request, pixels=()), reply) for request, reply in replies)
+    with grading(config.judge, grade) as graded:
+        for count, (request, reply) in enumerate(shares.of_all(answers, list(map(len, mine))), 1):
+            if shares.main:
+                append_results(run, [result_of(request, reply, graded)])
+                progress("evaluating", count, len(todo))
+    shares.wait()
+    return load_results(run)
+
+
+def _warn(backend: Backend, model: str, samples: Sequence[Sample], config: EvalConfig) -> None:
+    """Of what a score would not tell."""
     log = logging.getLogger(__name__)
     if (other := trained_with(model)) not in (None, config.positions):
         log.warning(
@@ -89,13 +111,6 @@ def evaluate(
         )
     for task, text in backend.coarse_clocks(samples).items():
         log.warning("%s: %s", task, text)
-    progress("evaluating", 0, len(todo))
-    replies = backend.ask(requests(todo, videos_root(data), config.seed))
-    with grading(config.judge, grade) as graded:
-        for count, (request, reply) in enumerate(replies, 1):
-            append_results(run, [result_of(request, reply, graded)])
-            progress("evaluating", count, len(todo))
-    return load_results(run)
 
 
 def requests(todo: Sequence[Asked], root: Location, seed: int) -> Iterator[Request]:

@@ -30,6 +30,7 @@ from accelerate import PartialState
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
 from kuleshov.media import Renderer
+from kuleshov.processes import state
 from kuleshov.progress import Figures, Progress
 from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.train.card import write_card
@@ -65,11 +66,13 @@ def train(
     Raises:
         UsageError: no samples to train on, a model that cannot be loaded, a batch that cannot be
             split over the processes, or a run folder that holds a run with other settings,
-            samples, weights or another number of processes.
+            samples, weights or another number of processes; or processes of a launcher that are
+            not joined.
         MissingVideoError: video tokens reached the model without their features.
         DivergenceError: a loss or gradient is no number, or far too large.
     """
     check_installed(config.report_to)
+    state()  # joined, before anything is asked of the others
     samples = load_samples(data, "train")
     if not samples:
         raise UsageError(f"{data} has no samples in its train split; lower make's held_out")

@@ -113,7 +113,9 @@ class KeepWindow(TrainerCallback):  # type: ignore[misc]
                 f"{file} is missing, so the rollouts cannot go on as they were; go on with as many "
                 "processes as the run was started with, or start it again in another folder"
             )
-        kept = torch.load(file, map_location=args.device, weights_only=True)
+        # Of several processes on CPUs each has a number, which torch cannot load to.
+        device = args.device if args.device.type != "cpu" else "cpu"
+        kept = torch.load(file, map_location=device, weights_only=True)
         self.trainer._step = kept["step"]
         batches: list[dict[str, Any]] | None = kept["batches"]
         if batches is not None:

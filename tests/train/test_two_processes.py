@@ -18,6 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from kuleshov.run import environment
 from tests.train.conftest import Setup
 from tests.train.test_resume import TIMED, lines
 from tests.train.two_processes import GIVEN, work
@@ -40,19 +41,10 @@ def free_port() -> int:
 
 def launch(setup: Setup, out: Path, *names: str) -> subprocess.Popen[str]:
     """Runs of two_processes.py in two processes."""
-    options = {
-        "num_processes": 2,
-        "num_machines": 1,
-        "mixed_precision": "no",
-        "dynamo_backend": "no",
-        "num_cpu_threads_per_process": 1,
-        "main_process_ip": "127.0.0.1",
-        "main_process_port": free_port(),
-    }
-    given = [part for key, value in options.items() for part in (f"--{key}", str(value))]
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "accelerate.commands.launch", "--cpu", *given, "--module"),
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"),
+            *("--master_addr", "127.0.0.1", "--master_port", str(free_port()), "--module"),
             *("tests.train.two_processes", setup.data, setup.folder, out, ",".join(names)),
         ],
         cwd=Path(__file__).parents[2],
@@ -97,6 +89,7 @@ def test_two_processes_train_as_one(varied: Setup, two: Path, tmp_path: Path) ->
     assert process.exitcode == 0
     start = weights(varied.folder)
     for name in GIVEN:
+        assert [environment(out / name)["processes"] for out in (one, two)] == [1, 2]
         assert lines(two / name / "completions.jsonl") == lines(one / name / "completions.jsonl")
         found, wanted = (lines(out / name / "metrics.jsonl") for out in (two, one))
         assert len(found) == len(wanted)

@@ -1,6 +1,6 @@
 """What test_two_processes.py runs in one process and in two: the same training, written down.
 
-accelerate launch --cpu --num_processes 2 --module tests.train.two_processes DATA MODEL OUT RUNS
+torchrun --nproc_per_node 2 --module tests.train.two_processes DATA MODEL OUT RUNS
 """
 
 from __future__ import annotations
