@@ -33,7 +33,7 @@ def sft(job: Job) -> None:
     """The cold start: supervised steps on true answers, with contrastive losses if wanted."""
     settings = job.config.sft
     args = _sft_config(job)
-    contrast = {}
+    contrast: dict[str, Any] = {}
     if settings.contrast.weight:
         contrast = {"degraded": _degraded(job), "contrast": settings.contrast}
     loaded, processor = job.load()

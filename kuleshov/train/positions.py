@@ -152,7 +152,7 @@ def clock(model: Any, prompt: Encoded) -> Clock:
             # The same place in each picture: that of the first token.
             corner = (stretch[1:] == stretch[1:, :1]).all(dim=0)
             steps.append(int(corner.sum()))
-            apart.append(len(stretch[0, corner].unique()))
+            apart.append(len(set(stretch[0, corner].tolist())))
         largest, start = max(largest, int(stretch.max())), end
     return Clock(tuple(steps), tuple(apart), overlaps)
 

@@ -57,7 +57,9 @@ def trl_config(
     vllm = bool(extra.get("use_vllm"))
     for key, names in _NESTED.items():
         wanted = names(vllm) if isinstance(given.get(key), dict) else None
-        for inner in given[key] if wanted else ():
+        if wanted is None:
+            continue
+        for inner in given[key]:
             if inner not in wanted:
                 raise unknown_name(f"key in {section}.extra.{key}", inner, wanted)
     try:

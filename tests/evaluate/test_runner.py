@@ -204,7 +204,7 @@ def test_an_answer_is_read_behind_the_thought_that_the_prompt_opened(
     encoder = Encoder(processor, setup.encoder.render)
     for form in ("tagged", "direct"):
         knobs = {**sample.knobs, "form": form}
-        asked = replace(sample, form=form, knobs=knobs)  # type: ignore[arg-type]
+        asked = replace(sample, form=form, knobs=knobs)
         target = encoder.answer_ids(task_of(asked).completion(asked.answer))
         (text,) = encoder.texts([target.tolist()])
         assert score(asked, text).total == 1.0

@@ -32,11 +32,18 @@ def edited(file: str, **changes: Any) -> Callable[[Path], None]:
 
 
 def written(file: str, text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / file).write_text(text) and None
+    def write(folder: Path) -> None:
+        (folder / file).write_text(text)
+
+    return write
 
 
 def removed(pattern: str) -> Callable[[Path], None]:
-    return lambda folder: [path.unlink() for path in folder.glob(pattern)] and None
+    def remove(folder: Path) -> None:
+        for path in folder.glob(pattern):
+            path.unlink()
+
+    return remove
 
 
 TEMPLATE, TOKENIZER = "chat_template.jinja", "tokenizer_config.json"

@@ -138,7 +138,7 @@ def test_unknown_positions_are_refused(setup: Setup) -> None:
     for kind, section in ((TrainConfig, "train"), (EvalConfig, "eval")):
         message = f"unknown {section}.positions 'instaled'; did you mean 'installed'"
         with pytest.raises(UsageError, match=message):
-            build(kind, {"positions": "instaled"}, section)  # type: ignore[type-var]
+            build(kind, {"positions": "instaled"}, section)
     values = {"positions": LARGEST_PLUS_ONE, "backend": "openai", "endpoint": "http://a/v1"}
     with pytest.raises(UsageError, match="with backend openai; where an endpoint puts tokens"):
         build(EvalConfig, values, "eval")

@@ -12,6 +12,7 @@ from kuleshov.errors import UsageError
 from kuleshov.train import phases
 from kuleshov.train.config import DPOSettings, GRPOSettings, SFTSettings, TrainConfig
 from kuleshov.train.contrast import Contrast
+from kuleshov.train.grpo import VideoGRPOTrainer
 from kuleshov.train.pipeline import train
 from kuleshov.train.ready import check_enough, trl_config
 from tests.train.conftest import Setup
@@ -98,7 +99,7 @@ def test_keys_of_generation_stand_beside_what_must_not_be_written(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[dict[str, Any]] = []
-    kind = phases.VideoGRPOTrainer
+    kind = VideoGRPOTrainer
 
     class Keeping(kind):  # type: ignore[misc, valid-type]
         def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -12,12 +12,18 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig
+from transformers import AutoConfig, AutoModelForImageTextToText
 
 from kuleshov.errors import UsageError
 from kuleshov.sample import Sample
 from kuleshov.train.encode import Encoder
-from kuleshov.train.vllm_rollout import request, unsampled
+from kuleshov.train.positions import INSTALLED, LARGEST_PLUS_ONE, place, positions_of
+from kuleshov.train.vllm_rollout import (
+    _positions_of_vllm,
+    check_positions,
+    request,
+    unsampled,
+)
 from kuleshov.train.vllm_server import features
 from tests.train.conftest import Setup
 from tests.train.vllm_samples import MIXED, item, noise
@@ -34,6 +40,26 @@ SAMPLES = {
         MIXED, prompt="a <image> b <image>", media=(item(0, height=28, width=28), item(0))
     ),
 }
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_vllm_puts_tokens_behind_the_end_of_a_video(setup: Setup, name: str) -> None:
+    encoder = Encoder(setup.encoder.processor, noise)
+    model = AutoModelForImageTextToText.from_pretrained(setup.folder)
+    long = replace(MIXED, prompt="<video> ok?", media=(item(*range(16)),))
+    for sample in (SAMPLES[name], long):
+        prompt = encoder(sample)
+        opinions = positions_of(model, prompt)
+        if setup.family != "qwen2_5_vl":  # there is one opinion only, so that vLLM is not asked
+            assert opinions[INSTALLED].equal(opinions[LARGEST_PLUS_ONE])
+            continue
+        theirs = _positions_of_vllm(model.config, prompt)
+        assert theirs is not None and theirs.equal(opinions[LARGEST_PLUS_ONE])
+    if setup.family == "qwen2_5_vl":
+        with pytest.raises(UsageError, match="Set positions: largest_plus_one in train and eval"):
+            check_positions(model, prompt)
+    place(model, LARGEST_PLUS_ONE)
+    check_positions(model, prompt)
 
 
 @pytest.fixture
