@@ -90,19 +90,26 @@ class Idle(TrainerCallback):  # type: ignore[misc]  # transformers has no type i
 
     def __init__(self, what: str, steps: int) -> None:
         self.what, self.steps = what, steps
+        self._told: int | None = None  # at which step
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         if not logs or "train_runtime" in logs:
             return
-        done = state.global_step
-        if self.steps and done >= self.steps:
+        if self.steps and state.global_step >= self.steps:
             if text := self._said(state):
                 raise IdleError(
                     f"{text} (train.idle_steps is {self.steps}). What was saved before is kept"
                 )
-            return
-        here = done in (FIRST, state.max_steps) and state.is_world_process_zero
-        if here and (text := self._said(state)):
+        elif state.global_step >= FIRST and self._told is None:
+            self._tell(state)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._told != state.global_step:
+            self._tell(state)
+
+    def _tell(self, state: Any) -> None:
+        self._told = state.global_step
+        if state.is_world_process_zero and (text := self._said(state)):
             logging.getLogger(__name__).warning(text)
 
     def _said(self, state: Any) -> str | None:

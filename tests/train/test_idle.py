@@ -33,31 +33,39 @@ def test_a_sign_is_one_if_all_steps_have_it() -> None:
     assert keys({"parse_failures": 1.0}, {"grad_norm": 0.1}) == ["parse_failures"]
 
 
-def told(idle: Idle, logs: list[dict[str, float]], max_steps: int) -> None:
-    state = SimpleNamespace(max_steps=max_steps, log_history=[], is_world_process_zero=True)
-    for step, log in enumerate(logs, 1):
-        state.global_step = step
+def told(idle: Idle, logs: list[dict[str, float]], each: int = 1) -> None:
+    """A training whose trainer logs each so many steps."""
+    state = SimpleNamespace(log_history=[], is_world_process_zero=True, global_step=0)
+    for log in logs:
+        state.global_step += each
         state.log_history.append(log)
         idle.on_log(None, state, None, log)
+    idle.on_train_end(None, state, None)
 
 
 def test_it_is_said_at_the_tenth_step_and_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    told(Idle("GRPO", 0), [SILENT] * 25, 25)
+    told(Idle("GRPO", 0), [SILENT] * 25)
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2 and "in all of 10 steps" in said[0] and "in all of 25 steps" in said[1]
     assert "no completion held an answer" in said[0] and "the gradient was 0" in said[0]
     caplog.clear()
-    told(Idle("GRPO", 0), [*[SILENT] * 24, GOOD], 25)
+    told(Idle("GRPO", 0), [*[SILENT] * 24, GOOD])
     assert len(caplog.records) == 1  # at the tenth it was so
     caplog.clear()
-    told(Idle("GRPO", 0), [GOOD] * 25, 25)
+    told(Idle("GRPO", 0), [GOOD] * 25)
     assert not caplog.records
+    # Whatever the steps at which something is logged, and once where both are one.
+    for number, each, steps in ((3, 7, [14, 21]), (1, 3, [3]), (10, 1, [10])):
+        caplog.clear()
+        told(Idle("GRPO", 0), [SILENT] * number, each)
+        said = [record.getMessage() for record in caplog.records]
+        assert all(f"of {step} steps" in text for step, text in zip(steps, said, strict=True))
 
 
 def test_a_knob_stops_it() -> None:
     with pytest.raises(IdleError, match=r"in all of 5 steps .*train\.idle_steps is 5"):
-        told(Idle("GRPO", 5), [SILENT] * 25, 25)
-    told(Idle("GRPO", 5), [GOOD, *[SILENT] * 24], 25)
+        told(Idle("GRPO", 5), [SILENT] * 25)
+    told(Idle("GRPO", 5), [GOOD, *[SILENT] * 24])
     with pytest.raises(UsageError, match="idle_steps is -1; allowed: 0 or more"):
         TrainConfig(idle_steps=-1)
 
