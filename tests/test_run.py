@@ -29,6 +29,17 @@ def test_a_started_run_goes_on_with_the_same_and_refuses_another(tmp_path: Path)
     assert environment(tmp_path)["settings"]["seed"] == 1
 
 
+def test_a_key_that_an_earlier_version_had_not_means_what_it_did(tmp_path: Path) -> None:
+    begin(tmp_path, RECORD, EvalConfig(), started=False)
+    before = {"settings": {"seed": 7, "top_k": 0}}
+    other = {**RECORD, "settings": {**RECORD["settings"], "top_k": 5}}  # type: ignore[dict-item]
+    with pytest.raises(UsageError, match=r"holds a run with settings\.top_k = 0, not 5"):
+        begin(tmp_path, other, EvalConfig(), True, before)
+    same = {**RECORD, "settings": {**RECORD["settings"], "top_k": 0}}  # type: ignore[dict-item]
+    begin(tmp_path, same, EvalConfig(), True, before)
+    assert environment(tmp_path)["settings"] == {"seed": 1, "steps": [1, 2], "top_k": 0}
+
+
 def test_a_run_that_did_nothing_yet_may_begin_again(tmp_path: Path) -> None:
     # A mistyped model name must not spoil the folder.
     begin(tmp_path, {"model": "mm"}, EvalConfig(), started=False)

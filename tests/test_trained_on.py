@@ -7,7 +7,7 @@ import pytest
 
 from kuleshov.errors import UsageError
 from kuleshov.sample import Sample
-from kuleshov.trained_on import trained_on, videos_of, write_trained_on
+from kuleshov.trained_on import trained_on, trained_with, videos_of, write_trained_on
 
 
 def shows(*videos: str) -> Sample:
@@ -28,8 +28,17 @@ def test_what_the_model_before_was_trained_on_counts_too(tmp_path: Path) -> None
     assert json.loads((second / "trained_on.json").read_text()) == {"videos": ["a", "b", "c"]}
 
 
+def test_the_positions_that_it_was_trained_with_are_known(tmp_path: Path) -> None:
+    write_trained_on(tmp_path, [shows("a")], base="")
+    assert trained_with(str(tmp_path)) == "installed"
+    write_trained_on(tmp_path, [shows("a")], base="", positions="largest_plus_one")
+    assert trained_with(str(tmp_path)) == "largest_plus_one"
+    assert trained_on(str(tmp_path)) == {"a"}
+
+
 def test_of_a_model_without_the_file_nothing_is_known(tmp_path: Path) -> None:
     assert trained_on(str(tmp_path)) == trained_on("policy:random") == frozenset()
+    assert trained_with(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"videos": 3}', '{"videos": [[]]}'])

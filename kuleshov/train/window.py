@@ -114,8 +114,9 @@ class KeepWindow(TrainerCallback):  # type: ignore[misc]
                 "processes as the run was started with, or start it again in another folder"
             )
         # Of several processes on CPUs each has a number, which torch cannot load to.
-        device = args.device if args.device.type != "cpu" else "cpu"
-        kept = torch.load(file, map_location=device, weights_only=True)
+        device = torch.device(args.device)
+        where = "cpu" if device.type == "cpu" else device
+        kept = torch.load(file, map_location=where, weights_only=True)
         self.trainer._step = kept["step"]
         batches: list[dict[str, Any]] | None = kept["batches"]
         if batches is not None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -219,3 +220,10 @@ def test_main_is_the_entry_point() -> None:
 
     (script,) = [e for e in entry_points(group="console_scripts") if e.name == "kuleshov"]
     assert script.load() is main
+
+
+def test_what_the_package_warns_of_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger("kuleshov.train.idle").warning("%s learned nothing", "[red]")
+    logging.getLogger("kuleshov.train.idle").info("nothing to see")
+    logging.getLogger("elsewhere").warning("nobody's")
+    assert capsys.readouterr().err == "warning: [red] learned nothing\n"
