@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from jinja2 import TemplateError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import cached_file
 
 from kuleshov.errors import UsageError
 
@@ -70,6 +72,18 @@ def dtype_of(model: str) -> torch.dtype:
             return dtype
         if isinstance(dtype, str) and isinstance(named := getattr(torch, dtype, None), torch.dtype):
             return named
+    return _stored_dtype(model)
+
+
+def _stored_dtype(model: str) -> torch.dtype:
+    """That of the first weight with a fraction, where no configuration says it."""
+    folder = Path(cached_file(model, "config.json")).parent
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118  # it is no mapping
+                dtype: torch.dtype = weights.get_tensor(name).dtype
+                if dtype.is_floating_point:
+                    return dtype
     return torch.float32
 
 

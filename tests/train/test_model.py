@@ -156,5 +156,6 @@ def test_the_precision_of_weights_is_known(
     parts = (config, config["text_config"], config["vision_config"])
     named = [part.pop("dtype", None) for part in parts]
     assert named[0] == str(dtype).removeprefix("torch.")
-    (tmp_path / "config.json").write_text(json.dumps({**config, "torch_dtype": named[0]}))
-    assert dtype_of(str(tmp_path)) == dtype
+    for old in ({"torch_dtype": named[0]}, {}):
+        (tmp_path / "config.json").write_text(json.dumps({**config, **old}))
+        assert dtype_of(str(tmp_path)) == dtype
