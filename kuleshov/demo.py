@@ -119,6 +119,9 @@ def demo(
             "which need two videos; "
             f"{data / 'skips.jsonl'} says what was skipped and why"
         )
+    # A handful of your own videos may give fewer prompts than a step of GRPO asks.
+    few = min(train_config.grpo.prompts_per_step, sum(s.split == "train" for s in samples))
+    train_config = replace(train_config, grpo=replace(train_config.grpo, prompts_per_step=few))
     tiny_model = out / "tiny"
     if not (tiny_model / "config.json").exists():
         prompts = [sample.prompt for sample in samples if sample.split == "train"]

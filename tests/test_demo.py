@@ -73,6 +73,9 @@ def test_demo_runs_on_two_videos_of_your_own(recipe: Path, tmp_path: Path, clips
     demo(recipe, tmp_path / "out", videos)
     figures = json.loads((tmp_path / "out" / "result.json").read_text())["tasks"]["anomaly"]
     assert (figures["videos"], figures["interval"]) == (1, None)
+    # GRPO makes its steps with what there is.
+    metrics = (tmp_path / "out" / "train" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["phase"] for line in metrics].count("grpo") >= 1
 
 
 def test_one_video_is_too_few_and_says_so(recipe: Path, tmp_path: Path, clips: Path) -> None:
