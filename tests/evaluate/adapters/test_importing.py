@@ -103,7 +103,7 @@ def test_a_published_reading_that_is_not_known_is_refused(folders: Folders, tmp_
         import_benchmark("video_mmmu", folders("video_mmmu"), tmp_path / "out", config)
     assert not (tmp_path / "out" / "config.yaml").exists()
     with pytest.raises(UsageError, match="unknown reading 'theirs'"):
-        replace(CONFIG, reading="theirs")
+        replace(CONFIG, reading="theirs")  # type: ignore[arg-type]  # what is tested
 
 
 def test_shuffled_options_belong_to_the_seed(folders: Folders, tmp_path: Path) -> None:
