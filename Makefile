@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery docs fuzz outside soak audit-proof bench-data bench-scale bench-view bench-train test-browser eval-demo perceiver-ablations perceiver-compare clean
+.PHONY: demo test check fix gallery docs fuzz outside soak audit-proof bench-data bench-scale bench-view bench-score bench-train test-browser eval-demo perceiver-ablations perceiver-compare clean
 .DEFAULT_GOAL := help
 
 help:
@@ -52,6 +52,9 @@ bench-scale: $(READY) ## how cost and memory grow with the number of videos, and
 
 bench-view: $(READY) ## how long a browser takes to open the page of 10,000 samples; needs Chromium
 	$(BIN)/python -m benchmarks.view
+
+bench-score: $(READY) ## how the time to read an answer grows with its length; ARGS='--only letter'
+	$(BIN)/python -m benchmarks.score $(ARGS)
 
 bench-train: $(READY) ## a GRPO step against stock TRL; ARGS='--device cuda --size 7b' on a GPU
 	$(BIN)/python -m benchmarks.train $(ARGS)

@@ -57,7 +57,8 @@ _UNKNOWN = re.compile(
     r"as an ai)\b",
     re.IGNORECASE,
 )
-_SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:s|secs?|seconds?)\b", re.IGNORECASE)
+# Only from where a number starts, or a long one is read anew from each of its digits.
+_SECONDS = re.compile(r"(?<!\d)(\d++(?:\.\d++)?+)\s*+(?:s|secs?|seconds?)\b", re.IGNORECASE)
 _DOUBLED = re.compile(r"\b(\w+)\s+\1\b", re.IGNORECASE)
 _EMPTY = """a an the of in on at to and or is are was were do does did has have had be been it its
 this that there he she they his her their with by for from as into how many times when what which

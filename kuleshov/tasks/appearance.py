@@ -31,7 +31,7 @@ PROMPT = (
     "<video>\nA {shape} that does not belong to this video suddenly {event}. When? Give the time "
     "in seconds with {decimals}, for example {example}."
 )
-_SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_SECONDS = re.compile(r"\d++(?:\.\d++)?+", re.ASCII)  # possessive: nothing is tried twice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ Strict: 1 for the exact order only. Positions: Visual Jigsaw's partial credit (a
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -191,7 +190,7 @@ class Jigsaw(Task):
         return "".join(map(str, answer))
 
     def parse(self, text: str, sample: Sample) -> Json:
-        if not re.fullmatch(r"\d+", text, re.ASCII):
+        if not (len(text) == self.num_clips and text.isascii() and text.isdecimal()):
             return None
         order = [int(digit) for digit in text]
         return order if sorted(order) == list(range(1, self.num_clips + 1)) else None

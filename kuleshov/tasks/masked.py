@@ -36,6 +36,8 @@ STILLS = {"image": (IMAGE, 1), "video": (VIDEO, 2)}
 FURTHEST = 64
 """Steps of 1 / fps that are looked at for each key frame that is wanted, at most; ours. A video
 that changes less often, or claims to last for weeks as damaged files do, gives no question."""
+# Nine digits at most, as int() reads no thousands of them; possessive, so nothing is tried twice.
+_NUMBERS = re.compile(r"\d{1,9}+(?:\s*+,\s*+\d{1,9}+)*+", re.ASCII)
 PROMPT = (
     "<video>\nThe grey frames hide {k} frames of this video.\n{candidates}Which candidates are "
     "the hidden frames? Give their {k} numbers in order of time, for example {example}."
@@ -264,8 +266,7 @@ class Masked(Task):
         return ",".join(map(str, answer))
 
     def parse(self, text: str, sample: Sample) -> Json:
-        # Numbers of thousands of digits are none that int() reads.
-        if not re.fullmatch(r"\d{1,9}(\s*,\s*\d{1,9})*", text, re.ASCII):
+        if not _NUMBERS.fullmatch(text):
             return None
         numbers = [int(number) for number in text.split(",")]
         pool = range(1, len(sample.media))

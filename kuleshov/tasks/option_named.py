@@ -115,6 +115,7 @@ _YES = frozenset(("yes", "yeah", "yep", "yup"))
 _NO = frozenset(("no", "nope", "nah"))
 _SPEAKS = words("it the there he she they we i you this that these those not a an its")
 _OPENING, _CLOSING = frozenset("([{【<"), frozenset(")]}】>")
+_SKIPPED = _OPENING | _CLOSING | _NOUNS | {"the", "a", "."}
 _LABEL_ENDS = frozenset((".", ")", ":", "]", "、"))
 _FAR = 6
 _MOST_LETTERS = 8
@@ -425,18 +426,19 @@ def _denied_after(said: Sequence[Token], stop: int, taken: Sequence[bool]) -> bo
     if _at(said, i) in (",", "?") and _low(said, i + 1) in _DENIED_AFTER:
         return _ends_here(said, i + 2)
     passed = 0
-    while i < len(said) and passed < _FAR:
-        token = said[i]
-        if taken[i] or token.text in _PIECES or token.kind == "line":
+    for k in range(i, min(len(said), i + 4 * _FAR)):
+        token = said[k]
+        if taken[k] or token.text in _PIECES or token.kind == "line":
             return False
         if token.text == ":" or token.low in _BREAKS_AFTER:
             return False
         if token.text == "-" and token.spaced:
             return False
         if token.low in _DENIED_AFTER or _is_denial(token.low):
-            return not _is_certain(said, i)
+            return not _is_certain(said, k)
         passed += token.kind == "word"
-        i += 1
+        if passed == _FAR:
+            return False
     return False
 
 
@@ -447,11 +449,11 @@ def _open(
 
     Two that are joined and both named decide by what they name: "C or C" is C.
     """
-    before = _skip(said, mention.start - 1, -1)
-    after = _skip(said, mention.stop, 1)
+    before = _skip(said, mention.start - 1, -1, named)
+    after = _skip(said, mention.stop, 1, named)
     for join, step in ((before, -1), (after, 1)):
         if _low(said, join) in _JOINS and not taken[join]:
-            other = _skip(said, join + step, step)
+            other = _skip(said, join + step, step, named)
             if not (0 <= other < len(said) and named[other]):
                 return True
     for k in range(mention.start - 1, max(-1, mention.start - 1 - _FAR), -1):
@@ -462,10 +464,12 @@ def _open(
     return False
 
 
-def _skip(said: Sequence[Token], i: int, step: int) -> int:
-    """The next token that is no bracket and no "the option"."""
-    skipped = _OPENING | _CLOSING | _NOUNS | {"the", "a", "."}
-    while 0 <= i < len(said) and said[i].low in skipped and said[i].text != "A":
+def _skip(said: Sequence[Token], i: int, step: int, named: Sequence[bool]) -> int:
+    """The next token that is no bracket and no "the option", or that names one.
+
+    Beyond the next name nothing is looked at, or many names would be walked over for each of them.
+    """
+    while 0 <= i < len(said) and said[i].low in _SKIPPED and said[i].text != "A" and not named[i]:
         i += step
     return i
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.score import exponent
 from kuleshov.curate.validator import RULES, Text, reason
 
 ABOUT = "A man snaps his fingers, and the light flashes twice."
@@ -72,3 +73,12 @@ def test_captions_need_not_ask() -> None:
 @given(st.text(max_size=80), st.none() | st.text(max_size=20))
 def test_any_text_is_judged(text: str, answer: str | None) -> None:
     assert reason(Text(text, answer, 10.0, ABOUT)) in {None, *RULES}
+
+
+@pytest.mark.parametrize("unit", ["1", "1 ", "1.1", "a ", "off "])
+def test_captions_are_judged_in_time_linear_in_their_length(unit: str) -> None:
+    def judge(text: str) -> None:
+        for holds in RULES.values():
+            holds(Text(f"How {text} twice?", "2", 10.0, ABOUT))
+
+    assert exponent(judge, unit, (4096, 32_768), 2) < 1.5

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.score import exponent
 from kuleshov.tasks.free_form import letter, yes_no
 from kuleshov.tasks.option_named import option_named, yes_or_no
 from tests.tasks.answers import ANSWERS, OPTIONS
@@ -155,3 +156,26 @@ def test_options_whose_names_are_numbers(text: str, right: str | None) -> None:
 )
 def test_yes_and_no(text: str, answer: str | None) -> None:
     assert yes_or_no(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("unit", "options"),
+    [
+        ("(a) ", dict.fromkeys("ABCD", "red") | {"B": "green"}),
+        ("(a) or ", dict(zip("ABCD", ("red", "green", "blue", "grey"), strict=True))),
+        ("1 = ", CLIPS),
+        ("the clip ", {"A": "the clip", "B": "red"}),
+        ("Option. ", {"A": "option", "B": "red"}),
+        ("1 2 ", {"1": "2", "3": "red"}),
+    ],
+)
+def test_names_without_end_are_read_in_time_linear_in_their_number(
+    unit: str, options: dict[str, str]
+) -> None:
+    # Four times the text took sixteen times as long.
+    assert exponent(lambda text: option_named(text, options), unit, (4096, 65_536), 2) < 1.5
+
+
+def test_two_in_brackets_that_are_joined_decide_by_what_they_name() -> None:
+    assert letter("(a) or (a)", ("red", "green")) == "A"
+    assert letter("(a) or (b)", ("red", "green")) is None
