@@ -72,8 +72,8 @@ def is_glob(address: str) -> bool:
 def split_glob(address: str) -> tuple[Location, list[str]]:
     """(the folder before the first wildcard, the pattern below it).
 
-    >>> split_glob("s3://bucket/data/**/*.mp4")
-    (Remote(root='s3://bucket/data', path=''), ['**', '*.mp4'])
+    >>> split_glob("memory://bucket/data/**/*.mp4")
+    (Remote(root='memory://bucket/data', path=''), ['**', '*.mp4'])
     """
     parts = address.split("/")
     first = next(

@@ -16,11 +16,11 @@ from peft import PeftModel
 from transformers import AutoModelForImageTextToText, PrinterCallback
 
 from kuleshov.errors import UsageError
-from kuleshov.media import Renderer
 from kuleshov.progress import Figures, Progress
 from kuleshov.sample import Sample
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.divergence import Divergence
+from kuleshov.train.encode import Render
 from kuleshov.train.follow import Follow
 from kuleshov.train.idle import Idle
 from kuleshov.train.model import dtype_of, load_model
@@ -48,7 +48,7 @@ class Job:
         name: of the phase, a key of `phases.PHASES`.
         model: name or path of the one that it starts from.
         samples: those of the train split.
-        renderer: of their media.
+        renderer: of their media, such as a `kuleshov.media.Renderer`.
         run: the run folder.
         target: where the model goes, whole or not at all.
         config: the settings of all phases.
@@ -59,7 +59,7 @@ class Job:
     name: str
     model: str
     samples: Sequence[Sample]
-    renderer: Renderer
+    renderer: Render
     run: Path
     target: Path
     config: TrainConfig
@@ -112,15 +112,16 @@ class Job:
         here = PartialState()
         checkpoints = self.folder / "checkpoints"
         last = last_whole(checkpoints)
+        before = steps_done(last) if last else 0
         trainer._total_train_tokens = tokens_seen(last) if last else 0
         if here.is_main_process:
-            rewind(self.run, self.name, steps_done(last) if last else 0)
+            rewind(self.run, self.name, before)
         trainer.train(resume_from_checkpoint=last and str(last))
-        if trainer.state.global_step < trainer.state.max_steps:
+        # A callback may have ended it after some steps; without one there was no batch.
+        if trainer.state.global_step == before < trainer.state.max_steps:
             raise UsageError(
-                f"{CALLED[self.name]} ended after {trainer.state.global_step} of "
-                f"{trainer.state.max_steps} steps, as there was nothing more to train on; make "
-                "more samples, or ask for smaller batches"
+                f"{CALLED[self.name]} ended after {before} of {trainer.state.max_steps} steps, as "
+                "there was nothing more to train on; make more samples, or ask for smaller batches"
             )
         unfinished = self.target.with_name(self.target.name + ".tmp")
         if here.is_main_process:
