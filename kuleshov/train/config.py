@@ -100,13 +100,18 @@ class LoRASettings:
         alpha: their weight is alpha / rank.
         dropout: share of their inputs that is dropped.
         targets: linear layers that get adapters: "all-linear" for all but the head, or a regular
-            expression of their whole names. The default is those of the language model.
+            expression of their whole names. The default is those of the language model, whether
+            it attends or runs through time (linear attention).
+        target_parameters: weights that belong to no linear layer and get adapters, by the end of
+            their names, such as "mlp.experts.gate_up_proj"; the experts of a mixture are of that
+            kind. PEFT drops none of their inputs, so dropout has to be 0.
     """
 
     rank: int = 0
     alpha: float = 64.0
     dropout: float = 0.0
-    targets: str = r".*(language_model|text_model)\.layers\..*_proj"
+    targets: str = r".*(language_model|text_model)\.layers\..*_proj(_\w+)?"
+    target_parameters: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for key, ok, allowed in [
@@ -116,6 +121,10 @@ class LoRASettings:
         ]:
             if not ok:
                 raise UsageError(f"train.lora: {key} is {getattr(self, key)}; allowed: {allowed}")
+        if self.target_parameters and self.dropout:
+            raise UsageError(
+                f"train.lora: dropout is {self.dropout}; allowed with target_parameters: 0"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +246,7 @@ class TrainConfig:
     checkpoint_steps: int = 100
     cache_megabytes: int = 1024
     report_to: list[str] = field(default_factory=lambda: ["tensorboard"])
-    lora: LoRASettings = LoRASettings()
+    lora: LoRASettings = field(default_factory=LoRASettings)
     cache_embeddings_megabytes: int = 1024
     positions: str = "installed"
     freeze_vision: bool = False

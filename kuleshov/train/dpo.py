@@ -14,20 +14,24 @@ Departures: none from TRL's. Not covered: reference log-probabilities that are c
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from trl import DPOTrainer
 
 from kuleshov.errors import UsageError
 from kuleshov.sample import Sample
 from kuleshov.train.encode import Encoded, Encoder, batch
+from kuleshov.train.experts import balance_if_possible
 from kuleshov.train.guard import guard
 from kuleshov.train.positions import place, placed
 from kuleshov.train.prefix import Group, pack
+from kuleshov.train.sharing import agreed, plain_rows, provable, prove, unshared
 
 _BY_TOKEN = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 
@@ -101,15 +105,19 @@ class VideoDPOTrainer(DPOTrainer):  # type: ignore[misc]  # TRL has no type info
         self, *args: Any, encoder: Encoder, share_prompts: bool = True, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        balance_if_possible(self)
         # The auxiliary loss of experts counts tokens, repeated prompts included.
         share_prompts = share_prompts and not self.aux_loss_enabled
+        if share_prompts and (reason := unshared(self.model)):
+            share_prompts = False
+            logging.getLogger(__name__).info("prompts are not shared: %s", reason)
         if kwargs.get("data_collator") is None:
             self.data_collator = PairCollator(encoder, share_prompts)
         for model in (self.model, self.ref_model):
             if model is not None:
                 core = self.accelerator.unwrap_model(model)
                 guard(core)
-                take_groups(core)
+                take_groups(core, not (self.is_fsdp_enabled or self.is_deepspeed_enabled))
                 place(core, placed(self.accelerator.unwrap_model(self.model)))
 
     def _prepare_dataset(self, dataset: Any, *args: Any) -> Any:
@@ -125,22 +133,42 @@ class VideoDPOTrainer(DPOTrainer):  # type: ignore[misc]  # TRL has no type info
         )
 
 
-def take_groups(model: Any) -> None:
+def take_groups(model: Any, gradients: bool = True) -> None:
     """Let a model with TRL's fused head take `groups` of prompts with completions.
 
     `model(groups=..., labels=...)` gives what the fused head gives for the completions: values of
     shape (completions, longest completion), of the even ones first, then of the odd ones, which are
-    the chosen and the rejected. Other calls stay as they were.
+    the chosen and the rejected. Other calls stay as they were. The first groups prove that a shared
+    prompt gives the same as one for each completion (sharing.py); if not, each has its own.
+
+    Args:
+        model: a transformers model, or a PEFT wrapper of one.
+        gradients: whether its weights are whole, so that the proof can ask for a gradient.
     """
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
     fused = core.forward
+    shares: bool | None = None  # as long as it is not proven
+
+    def logps(inputs: dict[str, Any], labels: torch.Tensor) -> torch.Tensor:
+        told: torch.Tensor = fused(**inputs, labels=labels, fused_lm_head=True).log_probs
+        return told
 
     @wraps(type(core).forward)
     def forward(*args: Any, groups: Sequence[Group] | None = None, **kwargs: Any) -> Any:
+        nonlocal shares
         if groups is None:
             return fused(*args, **kwargs)
         labels = kwargs["labels"]
-        packed = pack(core, groups, labels.device)
+        if shares is None:
+            group = next(filter(provable, groups), None)
+            ready = all(gather_object([group is not None]))
+            proof = (
+                prove(core, group, logps, labels.device, gradients=gradients)
+                if ready and group
+                else None
+            )
+            shares = agreed(proof)
+        packed = (plain_rows if shares is False else partial(pack, core))(groups, labels.device)
         output = fused(**packed.inputs, labels=packed.labels, fused_lm_head=True)
 
         def by_side(values: torch.Tensor) -> torch.Tensor:

@@ -25,6 +25,7 @@ Departures: none from TRL's GRPO. vLLM is asked through vllm_rollout.py. Not cov
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -36,6 +37,7 @@ from trl.models.utils import unwrap_model_for_generation
 from kuleshov.sample import Sample
 from kuleshov.tasks import score
 from kuleshov.train.encode import Encoded, Encoder, join_videos, left_pad
+from kuleshov.train.experts import balance_if_possible
 from kuleshov.train.generation import plain
 from kuleshov.train.guard import guard, refuse_vision_tokens
 from kuleshov.train.objective_trainer import ObjectiveTrainer
@@ -44,6 +46,7 @@ from kuleshov.train.prefix import Group, pack
 from kuleshov.train.refeed import Written, refeed
 from kuleshov.train.resume import RenamedWeights
 from kuleshov.train.rollout import generate
+from kuleshov.train.sharing import Proof, agreed, provable, prove, unshared
 from kuleshov.train.tower import Tower
 from kuleshov.train.vllm_rollout import carry_videos, check_positions, couriers
 from kuleshov.train.window import EpochSampler, KeepWindow, encode_once, together
@@ -89,7 +92,8 @@ class VideoGRPOTrainer(ObjectiveTrainer):
     Args:
         encoder: turns a sample into model inputs.
         share_prompts: compute a prompt once for all of its completions; the same results, to
-            rounding, for less work. False for attention that takes no mask, such as flash.
+            rounding, for less work. False for attention that takes no mask, such as flash. Models
+            whose layers cannot do it do not, and the first group proves it (sharing.py).
         cache_bytes: how many embeddings of videos are kept (tower.py); 0 for none.
         **kwargs: as for `ObjectiveTrainer` and `trl.GRPOTrainer`.
 
@@ -109,9 +113,15 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        balance_if_possible(self)
         self.encoder = encoder
         self._texts = encoder.texts
-        self.share_prompts = share_prompts
+        # The completions of a group stay together; whether they share their prompt is seen below.
+        self.grouped = self.share_prompts = share_prompts
+        self._proven = False
+        if share_prompts and (reason := unshared(self.model)):
+            self.share_prompts = False
+            logging.getLogger(__name__).info("prompts are not shared: %s", reason)
         # The prompts of the batch at hand, one for each row of it, None outside of a batch.
         self._prompts: Sequence[Encoded] | None = None
         if self.use_vllm:
@@ -269,7 +279,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         inputs: dict[str, Any] = super()._prepare_inputs(generation_batch)
         steps = self.args.steps_per_generation
         fresh = self._buffered_inputs
-        if self.share_prompts and steps > 1 and fresh is not None and fresh is not before:
+        if self.grouped and steps > 1 and fresh is not None and fresh is not before:
             self._buffered_inputs = together(fresh)
             inputs = self._buffered_inputs[self._step % steps]
         return inputs
@@ -287,6 +297,21 @@ class VideoGRPOTrainer(ObjectiveTrainer):
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
         assert self._prompts is not None and len(self._prompts) == len(input_ids)
         size = batch_size or len(input_ids)
+        own = attention_mask[:, -logits_to_keep:].bool()
+        completions = input_ids[:, -logits_to_keep:]
+        core = self.accelerator.unwrap_model(model)
+        if self.share_prompts and not self._proven and not compute_aux_loss:
+            groups = [
+                Group(p, [completions[i][own[i]] for i in rows])
+                for p, rows in _groups(self._prompts)
+            ]
+            group = next(filter(provable, groups), None)
+            # Sharded weights are gathered by all processes together: all prove, or none.
+            ready = all(gather_object([group is not None]))
+            proof = self._proof(model, core, group, input_ids.device) if ready and group else None
+            verdict = agreed(proof)
+            self.share_prompts = verdict is not False
+            self._proven = verdict is not None
         # The auxiliary loss of experts counts tokens, repeated prompts included.
         if not self.share_prompts or compute_aux_loss:
             return self._each_by_itself(
@@ -299,9 +324,6 @@ class VideoGRPOTrainer(ObjectiveTrainer):
                 compute_aux_loss=compute_aux_loss,
                 **{key: value for key, value in kwargs.items() if key != "mm_token_type_ids"},
             )
-        own = attention_mask[:, -logits_to_keep:].bool()
-        completions = input_ids[:, -logits_to_keep:]
-        core = self.accelerator.unwrap_model(model)
         logps: dict[int, torch.Tensor] = {}
         entropies: dict[int, torch.Tensor] = {}
         for some in _chunks(_groups(self._prompts), size):
@@ -320,6 +342,17 @@ class VideoGRPOTrainer(ObjectiveTrainer):
             return torch.stack([values[row] for row in range(len(input_ids))])
 
         return in_order(logps), in_order(entropies) if compute_entropy else None, None
+
+    def _proof(self, model: Any, core: Any, group: Group, device: torch.device) -> Proof:
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        run = model if sharded else core
+
+        def logps(inputs: dict[str, Any], labels: torch.Tensor) -> torch.Tensor:
+            told: torch.Tensor = run(**inputs, labels=labels, fused_lm_head=True).log_probs
+            return told
+
+        with self.accelerator.autocast():
+            return prove(core, group, logps, device, self.tower, not sharded)
 
     def _each_by_itself(
         self,

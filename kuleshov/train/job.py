@@ -21,6 +21,7 @@ from kuleshov.sample import Sample
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.divergence import Divergence
 from kuleshov.train.encode import Render
+from kuleshov.train.experts import ask_for_nothing
 from kuleshov.train.follow import Follow
 from kuleshov.train.idle import Idle
 from kuleshov.train.model import dtype_of, load_model
@@ -162,6 +163,7 @@ def _save(trainer: Any, folder: Path, target: Path, dtype: torch.dtype) -> None:
         dtype: what the weights are saved in: that of the model that training began with.
     """
     adapter = str(folder / "adapter") if is_peft_model(trainer.model) else None
+    ask_for_nothing(trainer.accelerator.unwrap_model(trainer.model))
     trainer.save_model(adapter or str(target))
     if trainer.is_world_process_zero():
         if adapter is not None:

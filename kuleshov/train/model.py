@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import cached_file
 
 from kuleshov.errors import UsageError
+from kuleshov.train.experts import ask_for_nothing
 
 # What transformers raises on files that are missing, cut, or of another model.
 _UNLOADABLE = (
@@ -60,6 +61,15 @@ def load_skeleton(model: str) -> tuple[Any, Any]:
     return _loaded(model, build)
 
 
+def attentions(model: Any) -> dict[str, str]:
+    """How the parts of a model attend, by their names in its configuration, "" for the whole; {} if
+    all of them do so in the same way. As `from_pretrained` takes it.
+    """
+    parts = {"": model.config, **{n: getattr(model.config, n) for n in model.config.sub_configs}}
+    found = {name: str(part._attn_implementation) for name, part in parts.items()}
+    return found if len(set(found.values())) > 1 else {}
+
+
 def dtype_of(model: str) -> torch.dtype:
     """The precision that a model's weights are saved in, so that one made of it is saved alike.
 
@@ -98,6 +108,7 @@ def _loaded(model: str, load: Callable[[], Any]) -> tuple[Any, Any]:
             "or the folder of one"
         ) from error
     check_processor(model, processor)
+    ask_for_nothing(loaded)
     return loaded, processor
 
 

@@ -22,6 +22,7 @@ from kuleshov.train.encode import Encoder, vision_tokens
 from kuleshov.train.follow import recorded
 from kuleshov.train.grpo import VideoGRPOTrainer, row
 from kuleshov.train.job import Job, share
+from kuleshov.train.model import attentions
 from kuleshov.train.pace import Pace
 from kuleshov.train.preference import degraded, pair
 from kuleshov.train.ready import check_enough, trl_config
@@ -59,6 +60,7 @@ def dpo(job: Job) -> None:
     settings = job.config.dpo
     args, pairs = _dpo_config(job), _pairs(job)
     loaded, processor = job.load()
+    _attend_alike(args, loaded)
     indices = order([""] * len(pairs), settings.steps, _per_step(args), {}, job.config.seed)
     trainer = VideoDPOTrainer(
         loaded,
@@ -80,6 +82,8 @@ def grpo(job: Job) -> None:
     loaded, processor = job.load()
     args = _grpo_config(job, vision_tokens(loaded.config))
     check_enough(job.samples, args)
+    if settings.beta:
+        _attend_alike(args, loaded)
     trainer = VideoGRPOTrainer(
         loaded,
         reward_funcs=[recorded(job.run / "completions.jsonl")],
@@ -195,6 +199,14 @@ def _grpo_config(job: Job, unsaid: Sequence[int] = ()) -> GRPOConfig:
     # What the recipe asks for stands beside what must not be said, and not in its place.
     args.generation_kwargs = {**unsampled(unsaid, settings.extra), **(args.generation_kwargs or {})}
     return args
+
+
+def _attend_alike(args: Any, model: Any) -> None:
+    """Let the reference model attend as the policy does, where its parts do so in different ways:
+    TRL would have all of them attend as the whole says.
+    """
+    if found := attentions(model):
+        args.model_init_kwargs = {**(args.model_init_kwargs or {}), "attn_implementation": found}
 
 
 def _pairs(job: Job) -> list[dict[str, str]]:

@@ -10,8 +10,9 @@ keeps each of them from seeing the others:
 
 A row of a prompt of P tokens and G completions of L tokens has P + G (L + 1) tokens in the place of
 G (P + L). Each token sees the same tokens at the same positions as in a row of its own, so that
-log-probabilities and gradients are the same, to rounding. Any model will do that takes a mask of
-four dimensions and position ids, which those of transformers do with "sdpa" or "eager" attention.
+log-probabilities and gradients are the same, to rounding. That holds for layers of full attention
+that take a mask of four dimensions and position ids, which those of transformers do with "sdpa" or
+"eager" attention, and for no others: sharing.py finds out.
 
 Prior art: PrefixGrouper (arXiv 2506.05433) for text. The copy of the last prompt token is ours:
 what follows from a token is then at its place + 1 everywhere, as any language-model loss expects.
@@ -95,7 +96,8 @@ def pack(
         UsageError: the model's attention takes no mask of four dimensions.
     """
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
-    attention = core.config._attn_implementation
+    # Of the decoder: the parts of a model may attend in different ways.
+    attention = core.get_decoder().config._attn_implementation
     if attention not in ATTENTIONS:
         raise UsageError(
             f"prompts are shared with attention {' or '.join(ATTENTIONS)}, the model has "

@@ -22,7 +22,7 @@ from trl import GRPOConfig
 
 from kuleshov.errors import KuleshovError, UsageError, unknown_name
 from kuleshov.sample import Sample
-from kuleshov.train.adapters import adapted
+from kuleshov.train.adapters import adapted, left_out
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.encode import Encoder
 from kuleshov.train.model import load_skeleton
@@ -168,4 +168,13 @@ def check_model(name: str, samples: Sequence[Sample], config: TrainConfig) -> No
     }
     for task, text in coarse_clocks(model, prompts).items():
         log.warning("%s: %s", task, text)
-    adapted(model, config.lora)
+    with_adapters = adapted(model, config.lora)
+    if with_adapters is not model:
+        names, share = left_out(with_adapters)
+        if names:
+            log.warning(
+                "adapters are not on %s of the language model's layers, %.0f%% of their weights, "
+                "which stay as they are. To train them too, name linear layers in "
+                "train.lora.targets and other weights in train.lora.target_parameters",
+                *(", ".join(names), 100 * share),
+            )

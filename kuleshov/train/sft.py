@@ -22,6 +22,7 @@ from kuleshov.errors import UsageError
 from kuleshov.sample import Sample
 from kuleshov.tasks import task_of
 from kuleshov.train.encode import Encoder, batch
+from kuleshov.train.experts import balance_if_possible
 from kuleshov.train.guard import guard
 
 # What the collator here does not do, with the values that ask for it. TRL itself refuses to be
@@ -73,6 +74,7 @@ class VideoSFTTrainer(SFTTrainer):  # type: ignore[misc]  # TRL has no type info
         # Of its own loss a model may say that it takes no count of tokens. The loss here is TRL's,
         # which does.
         self.model_accepts_loss_kwargs = True
+        balance_if_possible(self)
         guard(self.model)
 
     def _prepare_dataset(self, dataset: Any, *args: Any) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kuleshov.errors import UsageError
-from kuleshov.train.adapters import adapted, lora
+from kuleshov.train.adapters import adapted, left_out, lora
 from kuleshov.train.config import GRPOSettings, LoRASettings, SFTSettings, TrainConfig
 from kuleshov.train.model import load_skeleton
 from kuleshov.train.pipeline import train
@@ -38,3 +38,21 @@ def test_a_pattern_of_layers_that_take_none_is_refused(setup: Setup) -> None:
     model, _ = load_skeleton(str(setup.folder))
     with pytest.raises(UsageError, match="the name of no module that adapters can be put on"):
         adapted(model, LoRASettings(rank=2, targets=r".*language_model\.norm"))
+
+
+def test_a_parameter_that_there_is_not_is_refused(setup: Setup) -> None:
+    model, _ = load_skeleton(str(setup.folder))
+    with pytest.raises(UsageError, match=r"parameter in train.lora.target_parameters 'mlp.expert'"):
+        adapted(model, LoRASettings(rank=2, target_parameters=["mlp.expert"]))
+    with pytest.raises(UsageError, match=r"dropout is 0.1; allowed with target_parameters: 0"):
+        LoRASettings(rank=2, dropout=0.1, target_parameters=["mlp.experts.down_proj"])
+
+
+def test_what_has_no_adapter_is_named(setup: Setup) -> None:
+    model, _ = load_skeleton(str(setup.folder))
+    whole = adapted(model, LoRASettings(rank=2))
+    assert left_out(whole) == ([], 0.0)
+    model, _ = load_skeleton(str(setup.folder))
+    names, share = left_out(adapted(model, LoRASettings(rank=2, targets=r".*layers\..*[qk]_proj")))
+    assert {"self_attn.o_proj", "mlp.up_proj"} <= set(names) and "self_attn.q_proj" not in names
+    assert 0.5 < share < 1
