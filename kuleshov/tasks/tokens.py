@@ -53,6 +53,7 @@ def tokens(text: str) -> list[Token]:
     ['Answer', ':', '(', 'C', ')', ',', 'not', '-1.5', 'or', '1e3']
     """
     found: list[Token] = []
+    known: dict[tuple[str, str, bool], Token] = {}  # a long text mostly repeats itself
     end, formatted = 0, True
     for match in _TOKEN.finditer(_TAG.sub(" ", text.translate(_NARROW))):
         kind, piece = str(match.lastgroup), match.group()
@@ -65,7 +66,11 @@ def tokens(text: str) -> list[Token]:
         if kind == "figure" and found and _is_sign(found, spaced):
             spaced = found.pop().spaced
             piece = f"-{piece}"
-        found.append(Token(piece, piece.casefold().replace("’", "'"), kind, spaced))
+        token = known.get((piece, kind, spaced))
+        if token is None:
+            token = Token(piece, piece.casefold().replace("’", "'"), kind, spaced)
+            known[piece, kind, spaced] = token
+        found.append(token)
     return found
 
 
