@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Self, TypeVar, final
 
+from kuleshov.evaluate.address import check_address, completions
 from kuleshov.evaluate.backends.calls import Calls
 from kuleshov.evaluate.backends.openai import data_url
 from kuleshov.evaluate.config import CallConfig
@@ -40,16 +41,17 @@ class Endpoint(AbstractContextManager["Endpoint"]):
         kept: file of replies, one a line; what was asked before is answered from it.
 
     Raises:
-        UsageError: httpx2 is not installed (extra `endpoint`).
+        UsageError: no address, httpx2 is not installed (extra `endpoint`), or the environment
+            stands in the way (client.py).
     """
 
     def __init__(
         self, address: str, model: str, calls: CallConfig | None = None, kept: Path | None = None
     ) -> None:
+        check_address(address, "endpoint")
         self.model = model
-        whole = f"{address.rstrip('/')}/chat/completions"
         told = "Nothing is written" if kept is None else f"The replies so far are kept in {kept}"
-        self._calls = Calls(whole, calls or CallConfig(), told)
+        self._calls = Calls(completions(address), calls or CallConfig(), told)
         self._kept, self._replies = kept, {} if kept is None else _read(kept)
         self._lock = Lock()
 
@@ -128,7 +130,7 @@ def _read(path: Path) -> dict[str, str]:
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
             found = json.loads(line)
-        except ValueError:
+            replies[str(found["asked"])] = str(found["reply"])
+        except (ValueError, LookupError, TypeError, RecursionError):
             continue
-        replies[found["asked"]] = found["reply"]
     return replies

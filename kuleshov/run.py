@@ -28,6 +28,7 @@ def begin(
     config: Any,
     started: bool,
     before: Mapping[str, Json] = MappingProxyType({}),
+    noted: Mapping[str, Json] = MappingProxyType({}),
 ) -> None:
     """Write down what a run is made with, or refuse to go on with another one.
 
@@ -37,6 +38,7 @@ def begin(
         config: the settings, a dataclass.
         started: whether the folder holds work that was done with what is written down there.
         before: what is meant where an earlier version wrote no such key, likewise nested.
+        noted: what is written down beside it, and may change.
 
     Raises:
         UsageError: the folder holds work that was done with something else.
@@ -52,7 +54,7 @@ def begin(
                     "run folder with -o, or remove this one"
                 )
     run.mkdir(parents=True, exist_ok=True)
-    whole = {**record, "versions": versions()}
+    whole = {**record, **noted, "versions": versions()}
     replace_text(run / "environment.json", json.dumps(whole, indent=2) + "\n")
     replace_text(run / "config.yaml", to_yaml(config))
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from kuleshov.endpoint import Endpoint
-from kuleshov.errors import EndpointError
+from kuleshov.errors import EndpointError, UsageError
 from kuleshov.evaluate.config import CallConfig
 from tests.evaluate.backends.stub import Stub, answers, completion, endpoint, late, together
 
@@ -71,6 +71,20 @@ def test_replies_that_are_kept_are_not_asked_for_again(stub: Stub, tmp_path: Pat
         stub.otherwise = answers(status=404)
         with pytest.raises(EndpointError, match=r"replies so far are kept in .*jsonl"):
             model.ask("Where?")
+
+
+@pytest.mark.parametrize("line", ["[]", "3", '{"asked": "x"}', '{"reply": "x"}', "[" * 99_999])
+def test_a_line_of_replies_that_is_none_is_left_out(line: str, stub: Stub, tmp_path: Path) -> None:
+    kept = tmp_path / "replies.jsonl"
+    kept.write_text(f"{line}\n")
+    with Endpoint(stub.url, "m", kept=kept) as model:
+        assert model.ask("Which?") == "2,1"
+
+
+@pytest.mark.parametrize("address", ["notanaddress", "http://:8000/v1", " http://h/v1"])
+def test_what_is_no_address_is_refused_and_not_tried(address: str) -> None:
+    with pytest.raises(UsageError, match=r"endpoint is .*allowed: an address such as"):
+        Endpoint(address, "m")
 
 
 def test_several_are_asked_at_a_time_and_come_back_in_order(stub: Stub, tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from kuleshov.controls import CONTROLS
 from kuleshov.errors import UsageError, unknown_name
+from kuleshov.evaluate.address import check_address
 from kuleshov.evaluate.backends import BACKENDS
 from kuleshov.generation import POSITIONS, Sampling
 
@@ -23,7 +24,8 @@ class CallConfig:
             is never written down.
         concurrency: requests that are under way at a time.
         per_minute: requests started in a minute at most, repeated ones too; None for any number.
-        timeout_seconds: after so long without a byte a request has failed.
+        timeout_seconds: a request that has no whole answer after so long has failed.
+        most_megabytes: an answer that is longer is not read, and stops the run.
         retries: how often a request that failed is sent again before the run stops.
         first_wait_seconds: before it is sent again; doubled each time, and shortened by up to
             a half at random, so that requests which failed together do not come back together.
@@ -35,6 +37,7 @@ class CallConfig:
     concurrency: int = 4
     per_minute: float | None = None
     timeout_seconds: float = 300.0
+    most_megabytes: float = 8.0
     retries: int = 5
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = 60.0
@@ -43,7 +46,8 @@ class CallConfig:
         for key, ok, allowed in [
             ("concurrency", self.concurrency >= 1, "1 or more"),
             ("per_minute", self.per_minute is None or self.per_minute > 0, "above 0, or null"),
-            ("timeout_seconds", self.timeout_seconds > 0, "above 0"),
+            ("timeout_seconds", 0 < self.timeout_seconds < 1e6, "above 0, below a million"),
+            ("most_megabytes", self.most_megabytes > 0, "above 0"),
             ("retries", self.retries >= 0, "0 or more"),
             ("first_wait_seconds", self.first_wait_seconds > 0, "above 0"),
             ("longest_wait_seconds", self.longest_wait_seconds > 0, "above 0"),
@@ -59,15 +63,19 @@ class JudgeConfig:
     Args:
         endpoint: address of an OpenAI-compatible endpoint.
         model_name: what it calls the judge.
+        formerly: see `eval.formerly`.
         calls: how it is called.
     """
 
     endpoint: str
     model_name: str
+    formerly: str | None = None
     calls: CallConfig = CallConfig()
 
     def __post_init__(self) -> None:
-        _check_address(self.endpoint)
+        check_address(self.endpoint, "eval.judge: endpoint")
+        if self.formerly is not None:
+            check_address(self.formerly, "eval.judge: formerly")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +89,8 @@ class EvalConfig:
             an endpoint that answers differently each time.
         backend: name in `kuleshov.evaluate.backends.BACKENDS`.
         endpoint: address of an OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1.
+        formerly: the address at which a run was begun, if the same model answers at `endpoint`
+            now, as after a restart on another port. What was answered there is kept.
         model_name: what the endpoint calls the model; None for the name it is evaluated under.
         images: how frames are sent to an endpoint: "png" (exact) or "jpeg" (quality 90).
         body: more keys of a request to an endpoint; null takes one away, as in
@@ -104,6 +114,7 @@ class EvalConfig:
     repeats: int = 1
     backend: str = "transformers"
     endpoint: str | None = None
+    formerly: str | None = None
     model_name: str | None = None
     images: str = "png"
     body: dict[str, Any] = field(default_factory=dict)
@@ -143,18 +154,10 @@ class EvalConfig:
                 "endpoint with backend openai, and only with that"
             )
         if self.endpoint is not None:
-            _check_address(self.endpoint)
-
-
-def _check_address(address: str) -> None:
-    """Refuse what is no address, or one with a secret in it, which would be written down."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UsageError(
-            f"eval: endpoint is {address!r}; allowed: an address such as http://127.0.0.1:8000/v1"
-        )
-    if "@" in parts.netloc or parts.query:
-        raise UsageError(
-            "eval: endpoint holds a user or a query; put the key into the environment variable "
-            "that eval.calls.key_variable names"
-        )
+            check_address(self.endpoint, "eval: endpoint")
+        if self.formerly is not None:
+            check_address(self.formerly, "eval: formerly")
+        try:
+            json.dumps(self.body, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"eval: body is {self.body}; allowed: JSON ({error})") from error

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from kuleshov.errors import EndpointError
+from kuleshov.evaluate.address import completions
 from kuleshov.evaluate.backends.calls import Calls
 from kuleshov.evaluate.config import JudgeConfig
 from kuleshov.reward import extract
@@ -60,12 +61,13 @@ def grading(
     """The grading of a run: `grade`, or by a judge if the settings name one.
 
     Raises:
-        UsageError: httpx2 is not installed (extra `endpoint`).
+        UsageError: httpx2 is not installed (extra `endpoint`), or the environment stands in the way
+            (client.py).
     """
     if config is None:
         yield grade
         return
-    address = f"{config.endpoint.rstrip('/')}/chat/completions"
+    address = completions(config.endpoint)
     with Calls(address, config.calls) as calls:
         yield judged(_endpoint_judge(calls, address, config.model_name))
 
@@ -78,7 +80,8 @@ def _endpoint_judge(calls: Calls, address: str, model: str) -> Judge:
         found = free_form.yes_no(verdict)
         if found is None:
             raise EndpointError(
-                f"the judge {model} at {address} says neither yes nor no but {verdict[:200]!r}; "
+                f"the judge {model} at {address} says neither yes nor no but "
+                f"{calls.masked(verdict)[:200]!r}; "
                 "what was answered is kept and nothing is scored in its place; take another judge"
             )
         return found == "yes"

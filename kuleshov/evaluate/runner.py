@@ -17,6 +17,7 @@ from typing import Any
 from kuleshov.controls import control
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
+from kuleshov.evaluate.address import canonical
 from kuleshov.evaluate.backends import BACKENDS, Backend, Reply, Request
 from kuleshov.evaluate.bench import verify
 from kuleshov.evaluate.config import EvalConfig
@@ -28,7 +29,7 @@ from kuleshov.locations import Location
 from kuleshov.media import render_all
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest
-from kuleshov.run import begin, samples_hash, weights_hash
+from kuleshov.run import begin, environment, samples_hash, weights_hash
 from kuleshov.sample import Reward, Sample, dump_json
 from kuleshov.tasks import score
 from kuleshov.trained_on import trained_on, trained_with, videos_of
@@ -68,7 +69,9 @@ def evaluate(
     started = (run / "results.jsonl").is_file()
     if shares.main:
         record = {**_record(model, data, samples, config), "bench": verify(data, progress)}
-        begin(run, record, config, started, BEFORE)
+        if started:
+            _check_asked(run, config)
+        begin(run, record, config, started, BEFORE, {key: now for key, now, _ in _asked(config)})
     shares.wait()
     done = {asked_of(result) for result in load_results(run)} if started else set()
     todo = [
@@ -84,15 +87,16 @@ def evaluate(
     # longest first, as what does not fit into memory is to fail at once; and the conditions of
     # a sample stand together, so that its videos are decoded once.
     todo.sort(key=lambda item: (*_length(item[0]), item[0].id), reverse=True)
-    backend = BACKENDS[config.backend](model, config)
-    if shares.main:
-        _warn(backend, model, samples, config)
-        progress("evaluating", 0, len(todo))
-    mine = shares.mine(todo, config.batch_size)
-    replies = backend.ask(requests(list(chain(*mine)), videos_root(data), config.seed))
-    # Without the pixels, which no grade looks at.
-    answers = ((replace(request, pixels=()), reply) for request, reply in replies)
+    # A judge that cannot be asked is refused before a model is loaded.
     with grading(config.judge, grade) as graded:
+        backend = BACKENDS[config.backend](model, config)
+        if shares.main:
+            _warn(backend, model, samples, config)
+            progress("evaluating", 0, len(todo))
+        mine = shares.mine(todo, config.batch_size)
+        replies = backend.ask(requests(list(chain(*mine)), videos_root(data), config.seed))
+        # Without the pixels, which no grade looks at.
+        answers = ((replace(request, pixels=()), reply) for request, reply in replies)
         for count, (request, reply) in enumerate(shares.of_all(answers, list(map(len, mine))), 1):
             if shares.main:
                 append_results(run, [result_of(request, reply, graded)])
@@ -184,13 +188,43 @@ def _record(
     }
     if known := trained_on(model) & videos_of(samples):
         record["videos_trained_on"] = sorted(known)
-    if config.judge is not None:
-        record["judge"] = f"{config.judge.model_name} at {config.judge.endpoint}"
     if config.endpoint is not None:
         record |= {
-            "endpoint": config.endpoint,
             "model_name": config.model_name or model,
             "images": config.images,
             "body": dump_json(config.body),
         }
     return record
+
+
+def _asked(config: EvalConfig) -> Iterator[tuple[str, str, str | None]]:
+    """Whom a run asks: (how it is written down, who, who else that was)."""
+    if config.endpoint is not None:
+        former = None if config.formerly is None else canonical(config.formerly)
+        yield "endpoint", canonical(config.endpoint), former
+    if (judge := config.judge) is not None:
+        now, former = (
+            None if address is None else f"{judge.model_name} at {canonical(address)}"
+            for address in (judge.endpoint, judge.formerly)
+        )
+        yield "judge", str(now), former
+
+
+def _check_asked(run: Path, config: EvalConfig) -> None:
+    """Refuse to mix answers of two endpoints. One that has moved is the same by the user's word."""
+    there = environment(run)
+    for key, now, former in _asked(config) if there.get("backend") == config.backend else ():
+        written = str(there.get(key))
+        name, at, address = written.rpartition(" at ")
+        if f"{name}{at}{canonical(address)}" in (now, former):
+            continue
+        setting = "judge.formerly" if at else "formerly"
+        moved = (
+            f"if the same model answers there now, say so with --set {setting}={address}; else "
+            if key in there and name == now.rpartition(" at ")[0]
+            else ""
+        )
+        raise UsageError(
+            f"{run} holds a run with {key} = {written}, not {now}; {moved}give another run folder "
+            "with -o, or remove this one"
+        )

@@ -3,26 +3,36 @@
 no connection, dropped, timed out       tried again
 408, 409, 429, 5xx                      tried again, after Retry-After if that is longer
 no JSON, no choices                     tried again
-any other status                        given up at once: asking again changes nothing
+any other status                        given up at once: the request has to change, and how is said
+too long an answer                      given up at once
 
-The key comes from the environment, goes into the header and nowhere else.
+Time and size of an answer are bounded as a whole, whatever comes in between. The key comes from the
+environment, goes into the header and nowhere else (client.py).
 """
 
 from __future__ import annotations
 
-import os
+import json
 import random
+import ssl
 import time
+from collections.abc import Mapping
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from threading import Event, Lock
+from threading import Event, Lock, Thread
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
-from kuleshov.errors import EndpointError, UsageError
+from kuleshov.errors import EndpointError
+from kuleshov.evaluate.backends.client import Key, client, failures
 from kuleshov.evaluate.config import CallConfig
 
 _AGAIN = (408, 409, 429)
 _EXCERPT = 300
+_READ_OF_ERRORS = 65_536
+"""Bytes of an answer that is none: more than an excerpt, and the name of a refused parameter."""
+_MOST_TOKENS = 10**9
 _KEPT = "What was answered is kept and nothing is scored in its place"
 
 
@@ -41,6 +51,19 @@ class Answer(NamedTuple):
     num_tokens: int | None
 
 
+class _Raw(NamedTuple):
+    """An answer as it came in; of one that is none only the start."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        """What an error may quote, whatever character set it claims to be in."""
+        return self.data[:_READ_OF_ERRORS].decode("utf-8", "replace")
+
+
 class _Failed(Exception):
     """A call that may be tried again, after `seconds` at least."""
 
@@ -56,27 +79,24 @@ class Calls:
         address: what is called.
         config: how.
         kept: what an error says of what was done before it.
+        remedies: settings by what they change: "parameter" takes away the one that stands for {},
+            413 makes requests smaller.
 
     Raises:
-        UsageError: httpx2 is not installed.
+        UsageError: httpx2 is not installed, or the environment stands in the way (client.py).
     """
 
-    def __init__(self, address: str, config: CallConfig, kept: str = _KEPT) -> None:
-        try:
-            import httpx2
-        except ImportError as error:
-            raise UsageError(
-                "backend openai needs httpx2, which is not installed; "
-                "pip install 'kuleshov[endpoint]'"
-            ) from error
-        self.address, self.config, self._kept = address, config, kept
-        self._key = os.environ.get(config.key_variable, "")
-        self._failures = httpx2.RequestError
-        self._client = httpx2.Client(
-            timeout=config.timeout_seconds,
-            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            limits=httpx2.Limits(max_connections=config.concurrency),
-        )
+    def __init__(
+        self,
+        address: str,
+        config: CallConfig,
+        kept: str = _KEPT,
+        remedies: Mapping[int | str, str] = MappingProxyType({}),
+    ) -> None:
+        self.address, self.config, self._kept, self._remedies = address, config, kept, remedies
+        self._key = Key(config.key_variable)
+        self._client = client(address, config, self._key)
+        self._failures = failures()
         self._stopped = Event()
         self._lock = Lock()
         self._next_start = 0.0
@@ -106,7 +126,7 @@ class Calls:
                 why, seconds = str(failed), failed.seconds
             if seconds > self.config.longest_wait_seconds:
                 raise self._error(
-                    f"{why}, and to wait {seconds:.0f} s, more than calls.longest_wait_seconds"
+                    f"{why}, and to wait {seconds:.6g} s, more than calls.longest_wait_seconds"
                 )
             if attempt < self.config.retries:
                 self._stopped.wait(max(seconds, self._wait_after(attempt)))
@@ -127,31 +147,118 @@ class Calls:
             raise self._error("the run is stopping")
 
     def _post(self, body: dict[str, Any]) -> Answer:
+        answer = self._answer(body)
+        if (status := answer.status) != 200:
+            why = f"it answers {status}: {self._excerpt(answer.text)}"
+            if status in _AGAIN or status >= 500:
+                raise _Failed(why, _seconds(answer.headers.get("Retry-After", "")))
+            raise self._error(why, self._advice(answer, body))
+        if len(answer.data) > self._most_bytes:
+            raise self._error(
+                f"an answer of more than {self.config.most_megabytes:g} MB",
+                "ask for less in a completion, or raise calls.most_megabytes",
+            )
         try:
-            response = self._client.post(self.address, json=body)
+            return _read(json.loads(answer.data))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise _Failed(f"no chat completion: {self._excerpt(answer.text)}") from error
+
+    @property
+    def _most_bytes(self) -> int:
+        return int(self.config.most_megabytes * 1e6)
+
+    def _answer(self, body: dict[str, Any]) -> _Raw:
+        """One request, in a thread of its own: so it ends in time, whatever trickles in."""
+        found: Future[_Raw] = Future()
+        seconds = self.config.timeout_seconds
+        Thread(target=self._fetch, args=(body, found), daemon=True).start()
+        try:
+            return found.result(seconds)
+        except TimeoutError:
+            found.cancel()
+            raise _Failed(f"no whole answer within {seconds:g} s (calls.timeout_seconds)") from None
         except self._failures as error:
-            raise _Failed(f"{type(error).__name__}: {error}") from error
-        status = response.status_code
-        if status in _AGAIN or status >= 500:
-            why = f"it answers {status}: {self._excerpt(response.text)}"
-            raise _Failed(why, _seconds(response.headers.get("Retry-After", "")))
-        if status != 200:
-            raise self._error(f"it answers {status}: {self._excerpt(response.text)}")
+            why = f"{type(error).__name__}: {error}"
+            if _is_certificate(error):
+                raise self._error(
+                    why, "set SSL_CERT_FILE to a file with the certificates to trust"
+                ) from error
+            raise _Failed(why) from error
+
+    def _fetch(self, body: dict[str, Any], found: Future[_Raw]) -> None:
+        """Read an answer for as long as somebody waits for it, and no further than it may go."""
         try:
-            return _read(response.json())
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise _Failed(f"no chat completion: {self._excerpt(response.text)}") from error
+            with self._client.stream("POST", self.address, json=body) as response:
+                status, data = response.status_code, bytearray()
+                most = self._most_bytes if status == 200 else _READ_OF_ERRORS
+                for piece in response.iter_bytes():
+                    data += piece
+                    if len(data) > most or found.cancelled():
+                        break
+                answer = _Raw(status, response.headers, bytes(data[: most + 1]))
+            found.set_result(answer)
+        except Exception as error:
+            if not found.cancelled():
+                found.set_exception(error)
+
+    def _advice(self, answer: _Raw, body: dict[str, Any]) -> str:
+        """What to change in a request that is refused."""
+        status, variable = answer.status, self._key.variable
+        if status in (401, 403):
+            if not self._key.headers:
+                return f"it holds no key; set the environment variable {variable}"
+            return f"the key in the environment variable {variable} may not do this"
+        if status in (404, 405):
+            return (
+                "an address goes up to /v1, to which /chat/completions is added, and the model is "
+                f"asked for by the name {body.get('model')!r}; give the ones that the endpoint has"
+            )
+        if 300 <= status < 400:
+            place = self._excerpt(answer.headers.get("Location", ""))
+            return f"it points to {place}; give the address that answers itself"
+        if status in self._remedies:
+            return self._remedies[status]
+        if (named := _named(answer.text, body)) and "parameter" in self._remedies:
+            return self._remedies["parameter"].format(named)
+        return "see what it says"
+
+    def masked(self, text: str) -> str:
+        """A text that may be shown: some endpoints repeat the key."""
+        return self._key.masked(text)
 
     def _excerpt(self, text: str) -> str:
-        """The start of what it says; some repeat the key."""
-        shown = text.replace(self._key, "***") if self._key else text
-        return " ".join(shown.split())[:_EXCERPT] or "(nothing)"
+        """The start of what it says."""
+        return " ".join(self.masked(text).split())[:_EXCERPT] or "(nothing)"
 
-    def _error(self, why: str) -> EndpointError:
-        return EndpointError(
-            f"{self.address} gives no answer: {why}. {self._kept}; start the same command again "
-            "when the endpoint is well"
+    def _error(self, why: str, change: str = "") -> EndpointError:
+        then = (
+            f"the request has to change: {change}. Then start the command again"
+            if change
+            else "start the same command again when the endpoint is well"
         )
+        text = f"{self.address} gives no answer: {why}. {self._kept}; {then}"
+        return EndpointError(self.masked(text))
+
+
+def _is_certificate(error: BaseException | None) -> bool:
+    """Whether a connection failed as its other end is not trusted, which it will not be later."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _named(text: str, body: dict[str, Any]) -> str | None:
+    """The parameter of a request that a refusal is about; None if it names none."""
+    try:
+        param = json.loads(text)["error"]["param"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        param = None
+    keys = [key for key in body if key not in ("model", "messages")]
+    if param in keys:
+        return str(param)
+    return next((key for key in keys if f"'{key}'" in text or f'"{key}"' in text), None)
 
 
 def _read(reply: dict[str, Any]) -> Answer:
@@ -159,8 +266,19 @@ def _read(reply: dict[str, Any]) -> Answer:
     text = choice["message"].get("content") or ""
     if not isinstance(text, str):
         raise TypeError(type(text))
-    tokens = (reply.get("usage") or {}).get("prompt_tokens")
-    return Answer(text, str(choice.get("finish_reason") or ""), tokens)
+    finish = choice.get("finish_reason")
+    usage = reply.get("usage")
+    tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    return Answer(
+        _whole(text),
+        _whole(finish[:_EXCERPT]) if isinstance(finish, str) else "",
+        tokens if type(tokens) is int and 0 <= tokens < _MOST_TOKENS else None,
+    )
+
+
+def _whole(text: str) -> str:
+    """A text without halves of characters, which no file takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _seconds(retry_after: str) -> float:
@@ -175,6 +293,7 @@ def _seconds(retry_after: str) -> float:
         pass
     try:
         date = parsedate_to_datetime(retry_after)
-    except ValueError:
+        wait = date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)
+    except (ValueError, TypeError, LookupError, OverflowError):
         return 0.0
-    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    return max(0.0, wait.total_seconds())

@@ -25,12 +25,17 @@ from typing import Any, final
 from PIL import Image
 
 from kuleshov.errors import EndpointError
+from kuleshov.evaluate.address import completions
 from kuleshov.evaluate.backends.backend import Backend, Reply, Request, Shown, digest_of
 from kuleshov.evaluate.backends.calls import Answer, Calls
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.generation import OPENAI, Sampling
 from kuleshov.sample import VIDEO, Pixels
 
+_REMEDIES: dict[int | str, str] = {
+    "parameter": "--set body.{0}=null takes {0} away",
+    413: "--set images=jpeg sends smaller pictures",
+}
 _SAVE: dict[str, dict[str, Any]] = {"png": {}, "jpeg": {"quality": 90}}
 
 
@@ -44,12 +49,13 @@ class OpenAI(Backend):
         config: the settings.
 
     Raises:
-        UsageError: httpx2 is not installed (extra `endpoint`).
+        UsageError: httpx2 is not installed (extra `endpoint`), or the environment stands in the way
+            (client.py).
     """
 
     def __init__(self, endpoint: str, model: str, config: EvalConfig) -> None:
         self.model, self.config = model, config
-        self.calls = Calls(f"{endpoint.rstrip('/')}/chat/completions", config.calls)
+        self.calls = Calls(completions(endpoint), config.calls, remedies=_REMEDIES)
         self._refused: frozenset[str] = frozenset()  # keys that the endpoint does not know
 
     def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:

@@ -6,7 +6,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from typing import Any, NamedTuple
@@ -54,6 +54,34 @@ def late(seconds: float) -> Behaviour:
     def behave(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(seconds)
         answers()(handler)
+
+    return behave
+
+
+def trickles(start: bytes = b"", piece: bytes = b" ") -> Behaviour:
+    """What it begins with, then a byte now and then, for ever."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(start)
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(piece)
+                handler.wfile.flush()
+                time.sleep(0.05)
+
+    return behave
+
+
+def endless(status: int, piece: bytes, headers: str = "") -> Behaviour:
+    """An answer that has no end, as fast as it is read."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(f"HTTP/1.1 {status} X\r\n{headers}\r\n".encode())
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(piece)
 
     return behave
 

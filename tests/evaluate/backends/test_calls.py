@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import time
+import tracemalloc
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +16,16 @@ from kuleshov.errors import EndpointError
 from kuleshov.evaluate.backends import calls as module
 from kuleshov.evaluate.backends.calls import Answer, Calls, _seconds
 from kuleshov.evaluate.config import CallConfig
-from tests.evaluate.backends.stub import Behaviour, Stub, answers, completion, drops, late
+from tests.evaluate.backends.stub import (
+    Behaviour,
+    Stub,
+    answers,
+    completion,
+    drops,
+    endless,
+    late,
+    trickles,
+)
 
 QUICK = CallConfig(
     retries=2,
@@ -29,6 +41,17 @@ def recorded(calls: Calls) -> list[float]:
     waits: list[float] = []
     calls._stopped.wait = waits.append  # type: ignore[assignment, method-assign]  # of this one
     return waits
+
+
+def refused(stub: Stub, config: CallConfig = QUICK, **remedies: str) -> str:
+    """What is said where there is no answer."""
+    named = {int(key.strip("_")) if key[-1].isdigit() else key: v for key, v in remedies.items()}
+    with (
+        Calls(f"{stub.url}/chat/completions", config, remedies=named) as calls,
+        pytest.raises(EndpointError) as caught,
+    ):
+        calls.post({"model": "m", "messages": [], "max_tokens": 8, "seed": 1})
+    return str(caught.value)
 
 
 def post(stub: Stub, config: CallConfig = QUICK) -> Answer:
@@ -117,6 +140,33 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert [_seconds(text) for text in ("7", "-1", "", "soon")] == [7, 0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mon, 01 Jan 99999 00:00:00 GMT",
+        "Fri, 31 Dec 999999999999999999999 23:59:59 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -9999",
+        "Fri, 31 Dec 9999 23:59:59 -9999999999999999999",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+        "Mon, 99 Foo -1 99:99:99",
+        "nan",
+        "9" * 5000,
+        "1e999",
+        "inf",
+        ":::",
+        ", , ,",
+        "\u0663",
+    ],
+)
+def test_a_date_that_is_far_away_or_none_is_no_traceback(text: str) -> None:
+    assert _seconds(text) >= 0
+
+
+def test_a_wait_without_end_is_told_shortly(stub: Stub) -> None:
+    stub.otherwise = answers(429, b"later", {"Retry-After": "9" * 300})
+    assert "to wait 1e+300 s, more than" in refused(stub)
+
+
 def test_waits_double_up_to_a_bound_and_are_jittered(stub: Stub) -> None:
     config = replace(QUICK, first_wait_seconds=1.0, longest_wait_seconds=5.0)
     with Calls(stub.url, config) as calls:
@@ -172,3 +222,173 @@ def test_giving_up_ends_the_waits(stub: Stub) -> None:
         with pytest.raises(EndpointError, match="the run is stopping"):
             waiting.result(10)
     assert time.monotonic() - start < 10
+
+
+LATE = replace(QUICK, retries=0, timeout_seconds=0.5)
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        trickles(OK + b"Content-Type: application/json\r\n\r\n"),
+        trickles(OK + b'Content-Length: 9000\r\n\r\n{"choices"'),
+        trickles(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        trickles(OK + b"X: ", b"x"),
+        trickles(b"HTTP/1.1 500 X\r\n\r\n"),
+        trickles(b"HTTP", b"/"),
+        late(3.0),
+    ],
+    ids=["body", "length", "chunks", "headers", "error", "status", "silence"],
+)
+def test_an_answer_ends_in_time_whatever_trickles_in(stub: Stub, behaviour: Behaviour) -> None:
+    stub.otherwise = behaviour
+    start = time.monotonic()
+    said = refused(stub, LATE)
+    assert time.monotonic() - start < 2.5
+    assert "no whole answer within 0.5 s (calls.timeout_seconds)" in said or "Timeout" in said
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sends"),
+    [
+        (endless(200, b" " * 65_536), "plain"),
+        (endless(200, gzip.compress(b" " * 50_000_000), "Content-Encoding: gzip\r\n"), "a bomb"),
+        (endless(200, zlib.compress(b"[" * 50_000_000), "Content-Encoding: deflate\r\n"), "a bomb"),
+        (answers(200, b"[{}," * 3_000_000), "many small things"),
+    ],
+)
+def test_an_answer_that_is_too_long_is_not_read(
+    stub: Stub, behaviour: Behaviour, sends: str
+) -> None:
+    stub.otherwise = behaviour
+    config = replace(QUICK, most_megabytes=2.0)
+    tracemalloc.start()
+    try:
+        said = refused(stub, config)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "an answer of more than 2 MB" in said and "raise calls.most_megabytes" in said
+    assert len(stub.calls) == 1 and peak < 60e6, sends
+
+
+def test_of_an_error_without_end_only_the_start_is_read(stub: Stub) -> None:
+    stub.otherwise = endless(400, b"no such thing ")
+    assert "it answers 400: no such thing no such" in refused(stub)
+
+
+def test_an_answer_of_a_megabyte_is_read_whole(stub: Stub) -> None:
+    text = "\u4e00" * 1_000_000 + "<answer>A</answer>"  # six bytes each, as it is escaped
+    stub.otherwise = answers(200, completion(text))
+    assert post(stub).text == text
+
+
+NO_TOKENS: tuple[object, ...] = ("321", 3.5, True, -1, [1], {}, None, 10**400)
+
+
+@pytest.mark.parametrize(
+    "usage", [*({"prompt_tokens": wrong} for wrong in NO_TOKENS), "321", 321, [], [1], True]
+)
+def test_usage_of_a_wrong_type_is_not_said(stub: Stub, usage: object) -> None:
+    body = completion(usage=usage)
+    body["choices"][0]["finish_reason"] = usage
+    stub.script.append(answers(200, body))
+    answer = post(stub)
+    assert answer.num_tokens is None and isinstance(answer.finish, str) and answer.text == "2,1"
+    assert len(stub.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 500_000,
+        b'{"choices":' * 100_000,
+        b'{"choices": [{"message": {"content": "A"}}], "x": '
+        + b"[" * 100_000
+        + b"]" * 100_000
+        + b"}",
+        b'{"choices": ' + b"9" * 10_000 + b"}",
+        b'{"choices": [{"message": []}]}',
+        b'{"choices": "A"}',
+        b"\xff\xfe\x00",
+        b"\x00" * 100,
+    ],
+    ids=["lists", "objects", "beside", "number", "list", "text", "bytes", "zeros"],
+)
+def test_json_that_cannot_be_read_is_no_traceback(stub: Stub, body: bytes) -> None:
+    stub.otherwise = answers(200, body)
+    assert "no chat completion: " in refused(stub, replace(QUICK, retries=0))
+
+
+@pytest.mark.parametrize("charset", ["rot13", "zlib", "base64", "utf-7", "idna", "x", "'\u00fc'"])
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_what_it_says_is_quoted_whatever_its_character_set(
+    stub: Stub, charset: str, status: int
+) -> None:
+    kind = {"Content-Type": f"text/html; charset={charset}"}
+    stub.otherwise = answers(status, "so sorry \u4e00".encode(), kind)
+    assert "so sorry \u4e00" in refused(stub, replace(QUICK, retries=0))
+    stub.otherwise = answers(200, completion("2,1"), kind)
+    assert post(stub).text == "2,1"
+
+
+def test_halves_of_characters_are_taken_out(stub: Stub) -> None:
+    text = rb"a\ud83d b\ud83d\ude00"
+    stub.otherwise = answers(200, b'{"choices": [{"message": {"content": "%s"}}]}' % text)
+    assert post(stub).text == "a? b\U0001f600"
+
+
+BODY = "--set body.{0}=null takes {0} away"
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "advice"),
+    [
+        (400, "Not supported: 'max_tokens'. Use 'max_new'", BODY.format("max_tokens")),
+        (400, '{"error": {"message": "no", "param": "seed"}}', BODY.format("seed")),
+        (422, '{"detail": [{"loc": ["body", "seed"]}]}', BODY.format("seed")),
+        (400, "maximum context length is 8192 tokens", "see what it says"),
+        (400, '{"error": {"param": ["seed"]}}', BODY.format("seed")),
+        (401, "who are you", "it holds no key; set the environment variable STUB_KEY"),
+        (403, "not you", "it holds no key; set the environment variable STUB_KEY"),
+        (404, "nothing here", "up to /v1, to which /chat/completions is added"),
+        (404, "The model `m` does not exist", "asked for by the name 'm'"),
+        (405, "POST?", "up to /v1"),
+        (413, "too large", "--set images=jpeg"),
+    ],
+)
+def test_a_refusal_says_what_has_to_change(stub: Stub, status: int, said: str, advice: str) -> None:
+    stub.otherwise = answers(status, said.encode())
+    text = refused(stub, parameter=BODY, _413="--set images=jpeg sends smaller pictures")
+    assert "the request has to change: " in text and advice in text
+    assert "when the endpoint is well" not in text and len(stub.calls) == 1
+
+
+def test_a_key_that_is_refused_is_named_by_its_variable(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_KEY", "sk-NOTAKEY")
+    stub.otherwise = answers(401, b"wrong key")
+    assert "the key in the environment variable STUB_KEY may not do this" in refused(stub)
+
+
+def test_an_address_that_has_moved_is_told(stub: Stub) -> None:
+    stub.otherwise = answers(308, b"", {"Location": "https://elsewhere/v1/chat/completions"})
+    assert "it points to https://elsewhere/v1/chat/completions" in refused(stub)
+
+
+def test_the_key_is_in_no_message_whatever_an_endpoint_says(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_KEY", "sk-NOT/AKEY")
+    for behaviour in (
+        answers(500, b"sk-NOT/AKEY"),
+        answers(400, b"sk-NOT%2FAKEY is not it"),
+        answers(200, b"<p>sk-NOT/AKEY"),
+        answers(302, b"", {"Location": "http://h/sk-NOT/AKEY"}),
+        answers(429, b"x" * 290 + b" sk-NOT/AKEY", {"Retry-After": "9999"}),
+        answers(418, b"sk-NOT/AKEY"),
+    ):
+        stub.otherwise = behaviour
+        assert "AKEY" not in refused(stub, replace(QUICK, retries=0))

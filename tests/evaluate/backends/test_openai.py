@@ -28,14 +28,14 @@ from kuleshov.errors import EndpointError, UsageError
 from kuleshov.evaluate.backends.backend import Request
 from kuleshov.evaluate.backends.calls import Calls
 from kuleshov.evaluate.backends.openai import OpenAI
-from kuleshov.evaluate.config import CallConfig, EvalConfig
+from kuleshov.evaluate.config import CallConfig, EvalConfig, JudgeConfig
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate
 from kuleshov.generation import Sampling
 from kuleshov.media import render
 from kuleshov.sample import Frame, MediaItem, Reward, Sample
 from kuleshov.synthesize import MakeConfig, make
-from tests.evaluate.backends.stub import Stub, answers, completion
+from tests.evaluate.backends.stub import Stub, answers, completion, endpoint
 
 CALLS = CallConfig(retries=1, first_wait_seconds=0.01, timeout_seconds=10, key_variable="STUB_KEY")
 JIGSAW = {
@@ -314,6 +314,77 @@ def test_other_settings_are_not_mixed_in(stub: Stub, data: Path, tmp_path: Path)
 
 
 COMMAND = "from kuleshov.cli import main; main()"
+
+
+def test_paid_answers_are_kept_when_an_endpoint_has_moved(
+    stub: Stub, data: Path, tmp_path: Path
+) -> None:
+    stub.script.extend([answers()] * 5)
+    stub.otherwise = answers(400, b"oh")
+    with pytest.raises(EndpointError):
+        evaluate("m", data, tmp_path, config(stub))
+    kept, begun = len(load_results(tmp_path)), stub.url
+    with endpoint() as moved:
+        with pytest.raises(UsageError, match=f"say so with --set formerly={begun}; else give"):
+            evaluate("m", data, tmp_path, config(moved))
+        with pytest.raises(UsageError, match="holds a run with endpoint"):
+            evaluate("m", data, tmp_path, config(moved, formerly="http://127.0.0.1:9/v1"))
+        assert moved.calls == []
+        # Another model does not become the same one.
+        with pytest.raises(UsageError, match="holds a run with model_name = m, not n"):
+            evaluate("m", data, tmp_path, config(moved, formerly=begun, model_name="n"))
+        evaluate("m", data, tmp_path, config(moved, formerly=f"{begun}/"))
+        assert len(moved.calls) == 12 - kept and len(load_results(tmp_path)) == 12
+        # From there on it is the new one, with or without the word; another spelling is the same.
+        slash = config(moved, endpoint=f"{moved.url}/")
+        for again in (config(moved), config(moved, formerly=begun), slash):
+            evaluate("m", data, tmp_path, again)
+        with pytest.raises(UsageError, match="holds a run with endpoint"):
+            evaluate("m", data, tmp_path, config(stub))
+
+
+def test_a_run_that_was_begun_with_a_slash_goes_on_without(
+    stub: Stub, data: Path, tmp_path: Path
+) -> None:
+    evaluate("m", data, tmp_path, config(stub))
+    path = tmp_path / "environment.json"
+    path.write_text(path.read_text().replace(f'"{stub.url}"', f'"{stub.url}/"'))  # as it was once
+    evaluate("m", data, tmp_path, config(stub))
+    assert len(stub.calls) == 12
+
+
+def test_a_judge_that_has_moved_is_the_same_by_the_users_word(
+    stub: Stub, data: Path, tmp_path: Path
+) -> None:
+    judge = JudgeConfig(endpoint="http://127.0.0.1:9/v1", model_name="j", calls=CALLS)
+    evaluate("m", data, tmp_path, config(stub, judge=judge))
+    slash = replace(judge, endpoint=f"{judge.endpoint}/")
+    evaluate("m", data, tmp_path, config(stub, judge=slash))
+    moved = replace(judge, endpoint="http://127.0.0.1:7/v1")
+    with pytest.raises(UsageError, match=f"--set judge.formerly={judge.endpoint}; else give"):
+        evaluate("m", data, tmp_path, config(stub, judge=moved))
+    other = replace(moved, model_name="k", formerly=judge.endpoint)
+    with pytest.raises(UsageError, match=r"not k at .*:7/v1; give another run folder"):
+        evaluate("m", data, tmp_path, config(stub, judge=other))
+    evaluate("m", data, tmp_path, config(stub, judge=replace(moved, formerly=judge.endpoint)))
+    assert len(stub.calls) == 12
+
+
+def test_a_judge_that_cannot_be_asked_is_refused_before_anything_is(
+    stub: Stub, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUDGE_KEY", "“sk”")
+    calls = replace(CALLS, key_variable="JUDGE_KEY")
+    judge = JudgeConfig(endpoint=stub.url, model_name="j", calls=calls)
+    with pytest.raises(UsageError, match="JUDGE_KEY"):
+        evaluate("m", data, tmp_path, config(stub, judge=judge))
+    assert stub.calls == []
+
+
+def test_a_body_that_is_no_json_is_refused() -> None:
+    for body in ({"x": {1, 2}}, {"x": float("nan")}, {"x": b"a"}):
+        with pytest.raises(UsageError, match=r"eval: body is .*; allowed: JSON"):
+            EvalConfig(body=body)
 
 
 def test_a_killed_run_goes_on_without_repeated_calls(
