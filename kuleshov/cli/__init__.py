@@ -22,6 +22,7 @@ from kuleshov.cli.import_rows import import_rows
 from kuleshov.cli.make import make
 from kuleshov.cli.pairs import pairs
 from kuleshov.cli.plan import plan
+from kuleshov.cli.preflight import preflight
 from kuleshov.cli.render import render
 from kuleshov.cli.report import report
 from kuleshov.cli.train import train
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pairs": pairs,
     "curate": curate,
     "render": render,
+    "preflight": preflight,
     "train": train,
     "plan": plan,
     "eval": evaluate,

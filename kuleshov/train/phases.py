@@ -78,8 +78,22 @@ def dpo(job: Job) -> None:
 
 def grpo(job: Job) -> None:
     """Group relative policy optimization with the pretext rewards."""
-    settings = job.config.grpo
     loaded, processor = job.load()
+    job.carry_out(grpo_trainer(job, loaded, processor), processor)
+
+
+def grpo_trainer(job: Job, loaded: Any, processor: Any) -> VideoGRPOTrainer:
+    """The trainer of GRPO.
+
+    Args:
+        job: the phase.
+        loaded: the model that it starts from.
+        processor: of its family.
+
+    Raises:
+        UsageError: there are fewer samples than prompts in a step.
+    """
+    settings = job.config.grpo
     args = _grpo_config(job, vision_tokens(loaded.config))
     check_enough(job.samples, args)
     if settings.beta:
@@ -98,7 +112,7 @@ def grpo(job: Job) -> None:
         callbacks=[job.follow()],
     )
     trainer.add_callback(Pace(trainer, trainer.encoder.waiting))
-    job.carry_out(trainer, processor)
+    return trainer
 
 
 PHASES: dict[str, Callable[[Job], None]] = {"sft": sft, "dpo": dpo, "grpo": grpo}

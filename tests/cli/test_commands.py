@@ -22,6 +22,7 @@ COMMANDS = [
     "pairs",
     "curate",
     "render",
+    "preflight",
     "train",
     "plan",
     "eval",
