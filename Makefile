@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery docs fuzz outside soak audit-proof bench-data bench-scale bench-view bench-score bench-train test-browser eval-demo perceiver-ablations perceiver-compare clean
+.PHONY: demo test check fix gallery docs fuzz outside soak audit-proof bench-data bench-scale bench-view bench-score bench-train test-browser eval-demo hostile perceiver-ablations perceiver-compare clean
 .DEFAULT_GOAL := help
 
 help:
@@ -42,6 +42,9 @@ fuzz: $(READY) ## damaged clips must not stop make; KULESHOV_TEST_VIDEOS or VIDE
 
 outside: $(READY) ## files and models of all kinds are right or refused; KULESHOV_CASES=folder, ARGS='--only cells'
 	$(BIN)/python -m benchmarks.outside $(ARGS)
+
+hostile: $(READY) ## replies of endpoints that are none end in words; ARGS='--only replies'
+	$(BIN)/python -m benchmarks.hostile $(ARGS)
 
 bench-data: $(READY) ## measure the data stage; KULESHOV_TEST_VIDEOS or VIDEOS=folder (the test clips)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'

@@ -263,7 +263,8 @@ def _named(text: str, body: dict[str, Any]) -> str | None:
 
 def _read(reply: dict[str, Any]) -> Answer:
     choice = reply["choices"][0]
-    text = choice["message"].get("content") or ""
+    text = choice["message"].get("content")
+    text = "" if text is None else text
     if not isinstance(text, str):
         raise TypeError(type(text))
     finish = choice.get("finish_reason")
