@@ -71,9 +71,9 @@ def curate(
         if endpoint is None or model_name is None:
             raise UsageError("clips are described by a model; give --endpoint and --model-name")
         settings = Curation(transient=Transient(rule=rule))  # type: ignore[arg-type]  # is checked
-        found = list(source(annotation or clips, **given))
         calls, kept = CallConfig(concurrency=concurrency), output / REPLIES
         with Endpoint(endpoint, model_name, calls, kept) as model, live(err) as shown:
+            found = list(source(annotation or clips, **given))
             curated = run(found, clips, model.see, settings, shown.progress, model.each)
     summary = write(curated, output)
     table = empty_table("left out", "times")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from kuleshov.errors import UsageError
@@ -92,6 +92,8 @@ def load_results(run: Path) -> list[Result]:
             result = Result(**json.loads(line))
         except json.JSONDecodeError:
             continue
+        if type(result.num_tokens) is not int:  # an endpoint's word, once written down unchecked
+            result = replace(result, num_tokens=None)
         rows[result.sample, result.condition, result.repeat] = result
     return list(rows.values())
 

@@ -73,5 +73,7 @@ def test_mistakes_are_answered_with_what_is_allowed(tmp_path: Path) -> None:
         run(*given, "--layout", "hmdb51", "--rule", "second")
     with pytest.raises(UsageError, match="--fps is not for layout hmdb51"):
         run(*given, "--layout", "hmdb51", "--fps", "30")
+    with pytest.raises(UsageError, match="endpoint is 'notanaddress'"):
+        run(*given, "--layout", "hmdb51", "--endpoint", "notanaddress")
     with pytest.raises(UsageError, match="give --endpoint and --model-name"):
         run(tmp_path, "-o", tmp_path / "rows", "--layout", "hmdb51")

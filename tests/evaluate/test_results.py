@@ -49,6 +49,13 @@ def test_results_of_earlier_versions_are_read(tmp_path: Path) -> None:
     assert load_results(tmp_path) == [result()]
 
 
+@pytest.mark.parametrize("tokens", ["321", 3.5, [1], {"n": 1}, True])
+def test_tokens_that_an_endpoint_made_up_are_not_known(tokens: object, tmp_path: Path) -> None:
+    line = json.dumps({**asdict(result()), "num_tokens": tokens})
+    (tmp_path / "results.jsonl").write_text(f"{line}\n")
+    assert [r.num_tokens for r in load_results(tmp_path)] == [None]
+
+
 def test_no_answer_is_not_parsed() -> None:
     assert result().parsed
     assert not replace(result(), answer=None).parsed
