@@ -3,9 +3,10 @@
     python -m benchmarks.audit_proof
 
 Procedural clips of a fixed seed; every task in its default and its paper setting, and sets with a
-leak built in. Frames are 64 x 64, and masked looks closer, because these clips are small and
-short and change little. The last line is JSON; exit code 1 if a planted leak is missed or a
-default setting does not pass.
+leak built in; and clips that stand still, of which no question may stay whose effect may be off
+already, or the ones that stay tell the answer. Frames are 64 x 64, and masked looks closer,
+because these clips are small and short and change little. The last line is JSON; exit code 1 if a
+planted leak is missed, a question about a still clip stays, or a default setting does not pass.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kuleshov.audit import Findings, Probed, audit
 from kuleshov.audit.evidence import Encoder, FrameFile
-from kuleshov.clips import write_clips
+from kuleshov.clips import FPS, clip, write_clips
+from kuleshov.clips import SIZE as CLIP_SIZE
 from kuleshov.dataset import load_samples, write
+from kuleshov.frames import write_video
 from kuleshov.rendered.jpeg import to_jpeg
 from kuleshov.sample import Json, MediaItem, Pixels, Sample
 from kuleshov.synthesize import MakeConfig, make
@@ -101,9 +106,46 @@ def main() -> int:
         write_clips(videos, CLIPS, SEED, SECONDS, workers=None)
         planted = {name: _plant(plant, videos, folder / "set") for name, plant in PLANTED.items()}
         settings = {setting: _setting(setting, videos, folder / setting) for setting in SETTINGS}
-    print(json.dumps({"planted": planted, **settings, "n": CLIPS}))
+        still = kept_of_still_clips(folder)
+    print(json.dumps({"planted": planted, **settings, "still": still, "n": CLIPS}))
     caught = all(result["caught"] for result in planted.values())
-    return 0 if caught and all(row["passed"] for row in settings["default"].values()) else 1
+    dropped = still and all(row["kept"] == 0 for row in still.values())
+    passed = all(row["passed"] for row in settings["default"].values())
+    return 0 if caught and dropped and passed else 1
+
+
+def kept_of_still_clips(folder: Path, clips: int = 12, per_video: int = 4) -> dict[str, Any]:
+    """Questions about clips on which nothing moves, and those of them that the audit would keep.
+
+    Their pictures mirror themselves. For each task of which the effect is off already in a
+    sample, or whose sample may look as with another answer.
+    """
+    videos, out = folder / "still_videos", folder / "still"
+    videos.mkdir()
+    for i in range(clips):
+        half = clip(SEED, i, seconds=1.0)[0, :, : CLIP_SIZE // 2]
+        # Grey, as codecs place colours to the left of the pixels that have them.
+        half = np.repeat(half[..., 1:2], 3, axis=-1)
+        picture = np.concatenate([half, half[:, ::-1]], axis=1)
+        write_video(videos / f"{i:03}.mp4", np.repeat(picture[None], int(SECONDS * FPS), 0), FPS)
+    tasks = {name: KNOBS.get(name, {}) for name in TASKS}
+    tasks["jigsaw"] = {**SIZE, "num_clips": 2}  # of which half are shown in their true order
+    make(videos, out, MakeConfig(tasks=tasks, per_video=per_video, workers=0))
+    about: dict[str, list[Sample]] = {}
+    for sample in load_samples(out):
+        about.setdefault(sample.task, []).append(sample)
+    faulty = audit(out, 1, every=True).faulty()
+    return {
+        name: {"asked": len(asked), "kept": sum(sample.id not in faulty for sample in asked)}
+        for name, asked in sorted(about.items())
+        if any(_may_be_off(sample) for sample in asked)
+    }
+
+
+def _may_be_off(sample: Sample) -> bool:
+    task = task_of(sample)
+    off = task.switched_off(sample)
+    return bool(task.versions(sample)) or (off is not None and off.media == sample.media)
 
 
 def _plant(plant: Plant, videos: Path, out: Path) -> dict[str, Any]:

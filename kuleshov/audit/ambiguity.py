@@ -1,17 +1,24 @@
 """Questions that have no one answer, because nothing to be seen decides between two.
 
-Thresholds: see visible.py. Nothing here knows a task; what is asked comes from `Task.units` and
-`Task.switched_off`.
+Thresholds: see visible.py. Nothing here knows a task; what is asked comes from `Task.units`,
+`Task.switched_off` and `Task.versions`.
+
+What cannot be answered is found whatever its answer is. Else what stays tells: where still clips
+that run backwards are dropped and those that run forwards are not, "nothing moves" is an answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import combinations
 
 from kuleshov.audit.findings import Finding
 from kuleshov.audit.visible import differ
 from kuleshov.sample import Json, Pixels, Sample
 from kuleshov.tasks.task import Unit
+
+Version = tuple[Sample, Sequence[Pixels]]
+"""A sample, and its media."""
 
 
 def ambiguities(
@@ -20,6 +27,7 @@ def ambiguities(
     rendered: Sequence[Pixels],
     off: Sample | None,
     without: Sequence[Pixels] | None,
+    versions: Sequence[Version] = (),
 ) -> list[Finding]:
     """Why a sample has no one answer.
 
@@ -29,9 +37,14 @@ def ambiguities(
         rendered: its media.
         off: it with the effect switched off, if it can be.
         without: the media of that.
+        versions: it with every answer that it might have had, see `Task.versions`.
     """
     texts = _alike(units, rendered)
-    if off is not None and without is not None and off.media != sample.media:
+    if versions:
+        # With the effect off too: to a picture that mirrors itself, a mirror does nothing.
+        control = [] if off is None or without is None else [(off, without)]
+        texts += _looks_like_another([*versions, *control])
+    elif off is not None and without is not None and off.media != sample.media:
         texts += _nothing_changes(sample, units, rendered, off, without)
     return [Finding("ambiguous", sample.entry, text, sample.id) for text in texts]
 
@@ -58,6 +71,15 @@ def _alike(units: Sequence[Unit], rendered: Sequence[Pixels]) -> list[str]:
         if len(group) > 1 and not any(set(group) <= set(told) for told in groups):
             groups.append(group)
     return [f"media items {_listed([i + 1 for i in group])} look the same" for group in groups]
+
+
+def _looks_like_another(versions: Sequence[Version]) -> list[str]:
+    same = any(
+        all(not differ(a, b).any() for a, b in zip(shown, others, strict=True))
+        for (one, shown), (other, others) in combinations(versions, 2)
+        if one.media != other.media
+    )
+    return ["with another answer it would look the same"] if same else []
 
 
 def _listed(numbers: Sequence[int]) -> str:

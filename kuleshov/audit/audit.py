@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from pathlib import Path
+from typing import NamedTuple, Self
 
 from kuleshov.audit import cuts, learn, priors, sides, soundness
-from kuleshov.audit.ambiguity import ambiguities
+from kuleshov.audit.ambiguity import Version, ambiguities
 from kuleshov.audit.evidence import Encoder, Evidence, FrameFile, Jpeg
 from kuleshov.audit.findings import Finding, Findings, Probed
 from kuleshov.audit.leaks import MIN_VIDEOS, Looked, probed, unit_rows
@@ -103,10 +104,10 @@ def _look_at(
     looked: dict[str, list[Looked]] = {}
     done = 0
     for group in _together(wanted):
-        controls = {s.id: task_of(s).switched_off(s) if _is_ours(s) else None for s in group}
-        for sample, shown, off, without in _rendered(group, controls, root, findings):
+        others = {s.id: _Others.of(s) for s in group}
+        for sample, shown, off, without, versions in _rendered(group, others, root, findings):
             findings.examined[sample.entry] = findings.examined.get(sample.entry, 0) + 1
-            found = _faults(sample, shown, off, without)
+            found = _faults(sample, shown, off, without, versions)
             findings.errors.extend(found)
             if sample.id in first and not found and _is_ours(sample) and learn.available():
                 one = _evidence(sample, shown, off, without, files)
@@ -133,29 +134,59 @@ def _together(samples: Sequence[Sample]) -> Iterator[list[Sample]]:
             yield some
 
 
-_Rendered = tuple[Sample, list[Pixels], Sample | None, list[Pixels] | None]
+class _Others(NamedTuple):
+    """What a sample is compared with, see `Task.switched_off` and `Task.versions`."""
+
+    off: Sample | None
+    versions: Sequence[Sample]
+
+    @classmethod
+    def of(cls, sample: Sample) -> Self:
+        if not _is_ours(sample):
+            return cls(None, ())
+        task = task_of(sample)
+        return cls(task.switched_off(sample), task.versions(sample))
+
+
+_Rendered = tuple[Sample, list[Pixels], Sample | None, list[Pixels] | None, list[Version]]
 
 
 def _rendered(
-    group: list[Sample], controls: Mapping[str, Sample | None], root: Location, findings: Findings
+    group: list[Sample], others: Mapping[str, _Others], root: Location, findings: Findings
 ) -> Iterator[_Rendered]:
-    both = [s for sample in group for s in (sample, controls[sample.id]) if s is not None]
+    wanted: list[Sample] = []
+    places: list[list[int]] = []
+    for sample in group:
+        off, versions = others[sample.id]
+        first = len(wanted)
+        places.append([])
+        for one in (sample, *versions, *(() if off is None else (off,))):
+            known = [i for i in range(first, len(wanted)) if wanted[i].media == one.media]
+            if not known:
+                wanted.append(one)
+            places[-1].append(known[0] if known else len(wanted) - 1)
     try:
-        pixels = iter(render_all(both, root))
+        pixels = render_all(wanted, root)
     except KuleshovError as error:
         if len(group) == 1:
             findings.errors.append(soundness.unrenderable(group[0], error))
             return
         for sample in group:
-            yield from _rendered([sample], controls, root, findings)
+            yield from _rendered([sample], others, root, findings)
         return
-    for sample in group:
-        shown, off = next(pixels), controls[sample.id]
-        yield sample, shown, off, None if off is None else next(pixels)
+    for sample, at in zip(group, places, strict=True):
+        off, versions = others[sample.id]
+        shown, *compared = [pixels[i] for i in at]
+        without = None if off is None else compared[-1]
+        yield sample, shown, off, without, list(zip(versions, compared, strict=False))
 
 
 def _faults(
-    sample: Sample, shown: list[Pixels], off: Sample | None, without: list[Pixels] | None
+    sample: Sample,
+    shown: list[Pixels],
+    off: Sample | None,
+    without: list[Pixels] | None,
+    versions: list[Version],
 ) -> list[Finding]:
     found = soundness.of_media(sample, shown)
     if not _is_ours(sample):
@@ -163,7 +194,7 @@ def _faults(
     units = task_of(sample).units(sample)
     # What the frames contradict is one fault, however many checks it fails.
     found = found or contradictions(sample, shown, without or [])
-    return found or ambiguities(sample, units, shown, off, without)
+    return found or ambiguities(sample, units, shown, off, without, versions)
 
 
 def _evidence(

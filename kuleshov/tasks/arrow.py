@@ -96,9 +96,16 @@ class Arrow(Choice):
 
     def switched_off(self, sample: Sample) -> Sample:
         """Forwards, whatever the answer says."""
+        return self.versions(sample)[0]
+
+    def versions(self, sample: Sample) -> tuple[Sample, ...]:
+        """Forwards and backwards."""
         (item,) = sample.media
         sources = sorted(frame.source_seconds for frame in item.frames)
-        return replace(sample, media=(replace(item, frames=_played(item.frames, sources)),))
+        return tuple(
+            replace(sample, media=(replace(item, frames=_played(item.frames, order)),))
+            for order in (sources, sources[::-1])
+        )
 
 
 def _played(frames: Sequence[Frame], sources: Sequence[float]) -> tuple[Frame, ...]:

@@ -105,12 +105,19 @@ class Speed(Choice):
 
     def switched_off(self, sample: Sample) -> Sample:
         """Natural speed, whatever the answer says."""
+        return self._played(sample, 1.0)
+
+    def versions(self, sample: Sample) -> tuple[Sample, ...]:
+        """Every speed, around the frame that all of them share."""
+        return tuple(self._played(sample, factor) for factor in self.factors)
+
+    def _played(self, sample: Sample, factor: float) -> Sample:
         (item,) = sample.media
-        factor = float(self.right(sample).removesuffix("x"))
+        ratio = factor / float(self.right(sample).removesuffix("x"))
         middle = item.frames[self.num_frames // 2].source_seconds
         frames = tuple(
             frame._replace(
-                source_seconds=round(middle + (frame.source_seconds - middle) / factor, 6)
+                source_seconds=round(middle + (frame.source_seconds - middle) * ratio, 6)
             )
             for frame in item.frames
         )

@@ -136,6 +136,15 @@ class Task(ABC):
         found a leak. None where nothing can be switched off.
         """
 
+    def versions(self, sample: Sample) -> Sequence[Sample]:
+        """The sample with the media of each answer that it might have had, its own among them.
+
+        Of a task whose effect may be off already, or may look like another one: where two of
+        these look the same, the question cannot be answered, whatever its answer is. Empty where
+        that is told from the sample itself.
+        """
+        return ()
+
     @final
     def score(self, sample: Sample, completion: str) -> Reward:
         """What a completion earns: 0 unless it gives exactly one answer of the task's form."""

@@ -93,6 +93,14 @@ class Turned(Choice):
 
     def switched_off(self, sample: Sample) -> Sample:
         """An edit of the same segment that changes nothing."""
-        (item,) = sample.media
-        (edit,) = item.edits
-        return replace(sample, media=(replace(item, edits=({**edit, "edit": "nothing"},)),))
+        return _edited(sample, "nothing")
+
+    def versions(self, sample: Sample) -> tuple[Sample, ...]:
+        """Every kind: a picture whose sides mirror each other looks the same after two of them."""
+        return tuple(_edited(sample, kind) for kind in self.kinds)
+
+
+def _edited(sample: Sample, kind: str) -> Sample:
+    (item,) = sample.media
+    (edit,) = item.edits
+    return replace(sample, media=(replace(item, edits=({**edit, "edit": kind},)),))

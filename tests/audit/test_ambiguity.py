@@ -3,15 +3,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from kuleshov.audit.ambiguity import ambiguities
 from kuleshov.edits import apply
 from kuleshov.sample import Pixels, Sample
 from kuleshov.tasks import task_of
 from kuleshov.tasks.anomaly import Anomaly
+from kuleshov.tasks.arrow import Arrow
+from kuleshov.tasks.choice import Choice
 from kuleshov.tasks.counting import Counting
 from kuleshov.tasks.jigsaw import Jigsaw
 from kuleshov.tasks.masked import Masked
+from kuleshov.tasks.speed import Speed
+from kuleshov.tasks.turned import Turned
 from tests.audit.samples import a_sample, noise
 
 
@@ -84,3 +89,39 @@ def test_identical_candidates_are_found_but_shown_frames_are_not_asked_about() -
     assert [f.text for f in ambiguities(sample, units, shown, None, None)] == [
         "media items 2 and 7 look the same"
     ]
+
+
+def unanswerable(sample: Sample, video: Pixels) -> bool:
+    """Whether another answer would look the same; `video` has a frame for each source time."""
+    task = task_of(sample)
+    off, versions = task.switched_off(sample), task.versions(sample)
+    assert off is not None
+    used = [frame.source_seconds for one in (off, *versions) for frame in one.media[0].frames]
+    times = sorted(set(used))
+
+    def shown(one: Sample) -> list[Pixels]:
+        (item,) = one.media
+        places = [times.index(frame.source_seconds) for frame in item.frames]
+        return [apply(video[places], item.edits)]
+
+    compared = [(version, shown(version)) for version in versions]
+    found = ambiguities(sample, task.units(sample), shown(sample), off, shown(off), compared)
+    return [f.text for f in found] == ["with another answer it would look the same"]
+
+
+@pytest.mark.parametrize("task", [Arrow(), Speed(num_frames=8), Turned()], ids=lambda t: t.name)
+def test_what_cannot_be_answered_is_found_whatever_its_answer_is(task: Choice) -> None:
+    samples = [a_sample(task, seed) for seed in range(30)]
+    assert len({task.right(sample) for sample in samples}) == len(task.options(samples[0]))
+    moving, picture = noise(200, 32, 32), noise(1, 32, 16)
+    symmetric = np.concatenate([picture, picture[:, :, ::-1]], axis=2)
+    still = np.repeat(symmetric, 200, axis=0)
+    assert not any(unanswerable(sample, moving) for sample in samples)
+    assert all(unanswerable(sample, still) for sample in samples)
+
+
+def test_a_version_is_the_sample_itself() -> None:
+    for task in (Arrow(), Speed(num_frames=8), Turned()):
+        for seed in range(5):
+            sample = a_sample(task, seed)
+            assert [v.media for v in task.versions(sample)].count(sample.media) == 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from benchmarks import audit_proof
@@ -43,3 +45,11 @@ def test_early_answers_are_one_for_each_video() -> None:
 def test_a_task_whose_probes_were_not_run_has_not_passed() -> None:
     verdict = audit_proof._verdict("jigsaw", None, Findings())
     assert verdict["passed"] is False and verdict["worst_probe"] is None
+
+
+def test_of_clips_that_stand_still_nothing_is_kept_that_would_tell_its_answer(
+    tmp_path: Path,
+) -> None:
+    kept = audit_proof.kept_of_still_clips(tmp_path, clips=2, per_video=3)
+    assert {"arrow", "jigsaw", "speed", "turned"} <= set(kept)
+    assert {name: row["kept"] for name, row in kept.items()} == dict.fromkeys(kept, 0)
