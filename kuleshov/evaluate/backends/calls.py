@@ -17,7 +17,7 @@ import random
 import ssl
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Event, Lock, Thread
@@ -172,11 +172,11 @@ class Calls:
         found: Future[_Raw] = Future()
         seconds = self.config.timeout_seconds
         Thread(target=self._fetch, args=(body, found), daemon=True).start()
+        wait([found], seconds)
+        if found.cancel():  # it has not come in, and nobody waits for it any more
+            raise _Failed(f"no whole answer within {seconds:g} s (calls.timeout_seconds)")
         try:
-            return found.result(seconds)
-        except TimeoutError:
-            found.cancel()
-            raise _Failed(f"no whole answer within {seconds:g} s (calls.timeout_seconds)") from None
+            return found.result()
         except self._failures as error:
             why = f"{type(error).__name__}: {error}"
             if _is_certificate(error):

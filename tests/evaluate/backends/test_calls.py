@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import time
 import tracemalloc
 import zlib
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
 
+import httpx2
 import pytest
 
 from kuleshov.errors import EndpointError
@@ -392,3 +394,32 @@ def test_the_key_is_in_no_message_whatever_an_endpoint_says(
     ):
         stub.otherwise = behaviour
         assert "AKEY" not in refused(stub, replace(QUICK, retries=0))
+
+
+def test_an_endpoint_whose_certificate_is_not_trusted_is_not_tried_again(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+
+    def stream(method: str, *rest: object, **more: object) -> None:
+        tries.append(method)
+        try:
+            raise ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed")
+        except ssl.SSLError as error:
+            raise httpx2.ConnectError("certificate verify failed: self-signed") from error
+
+    with Calls(stub.url, QUICK) as calls, pytest.raises(EndpointError, match="SSL_CERT_FILE"):
+        monkeypatch.setattr(calls._client, "stream", stream)
+        calls.post({})
+    assert tries == ["POST"]
+
+
+def test_an_error_of_this_program_is_not_taken_for_one_of_the_endpoint(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stream(*_: object, **__: object) -> None:
+        raise KeyError("x")
+
+    with Calls(stub.url, QUICK) as calls, pytest.raises(KeyError):
+        monkeypatch.setattr(calls._client, "stream", stream)
+        calls.post({})
