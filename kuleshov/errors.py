@@ -6,6 +6,7 @@
     ├── HubError              (OSError)       you: log in, or push again when the hub is there
     ├── UnreadableVideoError  (OSError)       nobody: the file holds no video we can decode
     ├── EndpointError         (RuntimeError)  whoever runs the endpoint: it gives no answers
+    │   └── RefusedError                      whoever wrote the question: it refuses this one
     ├── MissingVideoError     (RuntimeError)  whoever wrote the trainer: the model is blind
     ├── DivergenceError       (RuntimeError)  you: lower the learning rate, or change the samples
     └── IdleError             (RuntimeError)  you: give a cold start, or change the samples
@@ -43,6 +44,10 @@ class UnreadableVideoError(KuleshovError, OSError):
 
 class EndpointError(KuleshovError, RuntimeError):
     """A model or a judge behind an address gives no answer: no score, and the run stops."""
+
+
+class RefusedError(EndpointError):
+    """An endpoint refuses one request, such as one that is too long, and may answer others."""
 
 
 class MissingVideoError(KuleshovError, RuntimeError):

@@ -11,6 +11,7 @@ from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.address import check_address
 from kuleshov.evaluate.backends import BACKENDS
 from kuleshov.generation import POSITIONS, Sampling
+from kuleshov.left_out import check_share
 
 IMAGES = ("png", "jpeg")
 
@@ -106,6 +107,8 @@ class EvalConfig:
             without it.
         positions: where tokens behind a video stand in time, see `train.positions`. What an
             endpoint does is not known.
+        left_out_share: of the questions, which may be left out as their videos cannot be shown or
+            an endpoint refuses them; where there are more, the run stops.
         seed: of the sampling.
     """
 
@@ -125,6 +128,7 @@ class EvalConfig:
     temperature: float = 0.0
     sampling: Sampling = field(default_factory=Sampling)
     positions: str = "installed"
+    left_out_share: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -135,6 +139,7 @@ class EvalConfig:
             raise UsageError(
                 "eval: batch_size, max_completion_tokens and repeats must be 1 or more"
             )
+        check_share(self.left_out_share, "eval.left_out_share")
         if self.temperature < 0:
             raise UsageError(f"eval: temperature is {self.temperature}; allowed: 0 or more")
         if self.backend not in BACKENDS:

@@ -20,6 +20,7 @@ from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.bench import verify
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.evaluate.judge import needs_judge
 from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import Result, append_results, load_results
 from kuleshov.floors import best_constant
@@ -27,7 +28,6 @@ from kuleshov.randomness import rng_for
 from kuleshov.run import begin, samples_hash
 from kuleshov.sample import Json, Sample, dump_json
 from kuleshov.tasks import score, task_of
-from kuleshov.tasks.given_texts import GivenText
 
 PREFIX = "policy:"
 """Before a policy's name where a model is asked for: `kuleshov eval policy:random OUT -o RUN`."""
@@ -39,13 +39,13 @@ def _random(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]
 
 
 def _best_constant(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]:
-    gradable = [sample for sample in samples if not _judged(sample)]
+    gradable = [sample for sample in samples if not needs_judge(sample)]
     answer = best_constant(gradable)[1] if gradable else None
     return (answer for _ in samples)
 
 
 def _majority(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]:
-    gradable = [sample for sample in samples if not _judged(sample)]
+    gradable = [sample for sample in samples if not needs_judge(sample)]
     answer = majority(gradable) if gradable else None
     return (answer for _ in samples)
 
@@ -89,7 +89,7 @@ def answers(name: str, samples: Sequence[Sample], repeats: int = 1, seed: int = 
 
 
 def _scored(sample: Sample, repeat: int, answer: Json) -> Result:
-    completion = "" if answer is None or _judged(sample) else task_of(sample).completion(answer)
+    completion = "" if answer is None or needs_judge(sample) else task_of(sample).completion(answer)
     reward = score(sample, completion)
     return Result(
         sample=sample.id,
@@ -104,11 +104,6 @@ def _scored(sample: Sample, repeat: int, answer: Json) -> Result:
         num_tokens=0,
         scores=scores_of(sample, reward),
     )
-
-
-def _judged(sample: Sample) -> bool:
-    task = task_of(sample)
-    return isinstance(task, GivenText) and task.judged
 
 
 def evaluate_policy(name: str, data: Path, run: Path, config: EvalConfig) -> list[Result]:

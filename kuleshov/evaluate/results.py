@@ -4,6 +4,7 @@ RUN/
   results.jsonl     a line for each answer
   config.yaml       as resolved
   environment.json  versions, the model, the sample set
+  left_out.jsonl    questions that could not be shown or are refused, with the reason (left_out.py)
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Result:
             drawn, or by a version that did not write it down.
         positions: where the model put tokens behind a video, in `generation.POSITIONS`; "" where
             that is not known.
+        reasoning: the model's thought, where an endpoint takes it apart from the answer. It is
+            graded only where it is all there is.
     """
 
     sample: str
@@ -67,6 +70,7 @@ class Result:
     finish: str = ""
     sampling: dict[str, float | None] = field(default_factory=dict)
     positions: str = ""
+    reasoning: str = ""
 
     @property
     def parsed(self) -> bool:

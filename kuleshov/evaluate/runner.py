@@ -10,21 +10,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
-from itertools import chain, groupby
+from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import Any
 
 from kuleshov.controls import control
 from kuleshov.dataset import load_samples, videos_root
-from kuleshov.errors import UsageError
+from kuleshov.errors import EndpointError, UnreadableVideoError, UsageError
 from kuleshov.evaluate.address import canonical
-from kuleshov.evaluate.backends import BACKENDS, Backend, Reply, Request
+from kuleshov.evaluate.backends import BACKENDS, Backend, Refusal, Reply, Request
 from kuleshov.evaluate.bench import verify
 from kuleshov.evaluate.config import EvalConfig
-from kuleshov.evaluate.judge import grading
+from kuleshov.evaluate.judge import grading, needs_judge
 from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import BEFORE, Result, append_results, load_results
 from kuleshov.evaluate.shares import Shares
+from kuleshov.left_out import FILE, LeftOut
 from kuleshov.locations import Location
 from kuleshov.media import render_all
 from kuleshov.progress import Progress
@@ -37,6 +38,8 @@ from kuleshov.trained_on import trained_on, trained_with, videos_of
 Grade = Callable[[Sample, str], Reward]
 Asked = tuple[Sample, str, int]
 """(sample, condition, repeat)."""
+ALL_REFUSED = 8
+"""If so many questions are left out and none is answered, it is not the questions; ours."""
 
 
 def evaluate(
@@ -59,7 +62,8 @@ def evaluate(
 
     Raises:
         UsageError: no samples, a frozen set that has changed, a run folder that holds another
-            model's results, or several processes with a backend that one process asks.
+            model's results, more questions left out than `config` allows, or several processes with
+            a backend that one process asks.
         EndpointError: an endpoint gives no answer; what was answered before is kept.
     """
     samples = load_samples(data, config.split)
@@ -83,6 +87,8 @@ def evaluate(
     ]
     if not todo:
         return load_results(run)
+    if shares.main:
+        (run / FILE).unlink(missing_ok=True)  # what was left out is asked again
     # Items are independent, so the order is free: prompts of like length share a batch, the
     # longest first, as what does not fit into memory is to fail at once; and the conditions of
     # a sample stand together, so that its videos are decoded once.
@@ -94,15 +100,61 @@ def evaluate(
             _warn(backend, model, samples, config)
             progress("evaluating", 0, len(todo))
         mine = shares.mine(todo, config.batch_size)
-        replies = backend.ask(requests(list(chain(*mine)), videos_root(data), config.seed))
-        # Without the pixels, which no grade looks at.
-        answers = ((replace(request, pixels=()), reply) for request, reply in replies)
-        for count, (request, reply) in enumerate(shares.of_all(answers, list(map(len, mine))), 1):
+        failed: list[EndpointError] = []  # a judge: nothing more is asked, what comes in is kept
+        told = _answers(backend, list(chain(*mine)), videos_root(data), config.seed, failed)
+        out = LeftOut(run, len(todo), config.left_out_share, "eval.left_out_share", shares.main)
+        for count, (request, reply) in enumerate(shares.of_all(told, list(map(len, mine))), 1):
+            if isinstance(reply, Refusal):
+                out.add(reply.reason, **_named(request))
+                if out.count == count >= min(ALL_REFUSED, len(todo)):
+                    raise EndpointError(reply.reason)
+            elif shares.main and not (failed and needs_judge(request.sample)):
+                try:
+                    append_results(run, [result_of(request, reply, graded)])
+                except EndpointError as error:
+                    failed.append(error)
             if shares.main:
-                append_results(run, [result_of(request, reply, graded)])
                 progress("evaluating", count, len(todo))
+    if failed:
+        raise failed[0]
     shares.wait()
     return load_results(run)
+
+
+def _answers(
+    backend: Backend,
+    todo: Sequence[Asked],
+    root: Location,
+    seed: int,
+    failed: Sequence[EndpointError],
+) -> Iterator[tuple[Request, Reply | Refusal]]:
+    """What is made of each question, without the pixels, which no grade looks at.
+
+    Args:
+        backend: who answers.
+        todo: see `requests`; `root` and `seed` likewise.
+        root: the folder of videos.
+        seed: of the sampling.
+        failed: as soon as there is something in it, no further question is asked.
+    """
+    unshown: list[tuple[Request, Reply | Refusal]] = []
+
+    def left_out(request: Request, reason: str) -> None:
+        unshown.append((request, Refusal(reason)))
+
+    asked = takewhile(lambda _: not failed, requests(todo, root, seed, left_out))
+    for request, reply in backend.ask(asked):
+        yield replace(request, pixels=()), reply
+        while unshown:
+            yield unshown.pop()
+    yield from unshown
+
+
+def _named(request: Request) -> dict[str, Any]:
+    """What is left out."""
+    sample = request.sample
+    names = {"sample": sample.id, "task": sample.entry, "video": sample.video_ids[0]}
+    return {**names, "condition": request.condition, "repeat": request.repeat}
 
 
 def _warn(backend: Backend, model: str, samples: Sequence[Sample], config: EvalConfig) -> None:
@@ -117,18 +169,31 @@ def _warn(backend: Backend, model: str, samples: Sequence[Sample], config: EvalC
         log.warning("%s: %s", task, text)
 
 
-def requests(todo: Sequence[Asked], root: Location, seed: int) -> Iterator[Request]:
+def requests(
+    todo: Sequence[Asked],
+    root: Location,
+    seed: int,
+    left_out: Callable[[Request, str], None] | None = None,
+) -> Iterator[Request]:
     """What is to be asked, each sample rendered when it is taken, under all of its conditions.
 
     Args:
         todo: (sample, condition, repeat), with those of a sample in a row.
         root: the folder of videos.
         seed: of the sampling.
+        left_out: called with what cannot be shown, and why; None to raise.
     """
     for _, group in groupby(todo, key=lambda asked: asked[0].id):
         asked = list(group)
         shown = {condition: control(sample, condition) for sample, condition, _ in asked}
-        pixels = dict(zip(shown, render_all(list(shown.values()), root), strict=True))
+        try:
+            pixels = dict(zip(shown, render_all(list(shown.values()), root), strict=True))
+        except (UnreadableVideoError, UsageError) as error:
+            if left_out is None:
+                raise
+            for _, condition, repeat in asked:
+                left_out(Request(shown[condition], (), condition, repeat), str(error))
+            continue
         for sample, condition, repeat in asked:
             draw = digest("eval", seed, sample.id, condition, repeat) % 2**31
             yield Request(shown[condition], pixels[condition], condition, repeat, draw)
@@ -162,6 +227,7 @@ def result_of(request: Request, reply: Reply, grade: Grade = score) -> Result:
         finish=reply.finish,
         sampling=reply.sampling,
         positions=reply.positions,
+        reasoning=reply.reasoning,
     )
 
 

@@ -12,6 +12,7 @@ from kuleshov.evaluate.compare import TaskComparison
 from kuleshov.evaluate.figures import FIGURES
 from kuleshov.evaluate.scores import mean_scores
 from kuleshov.evaluate.statistics import MIN_VIDEOS, estimate
+from kuleshov.left_out import left_out
 from kuleshov.report.audited import audit_warnings
 from kuleshov.report.compared import Compared, label, labelled
 from kuleshov.report.page import Section, render
@@ -122,6 +123,7 @@ def warnings(sets: Sequence[Compared]) -> list[str]:
     said = [
         *audit_warnings(sets),
         *seen_warnings(sets),
+        *left_out_warnings(sets),
         *(text for row in rows.values() for text in row.warnings),
     ]
     return list(dict.fromkeys(said))
@@ -138,6 +140,20 @@ def seen_warnings(sets: Sequence[Compared]) -> list[str]:
                 f"{len(seen)} of the {len(videos)} videos of {one.name} were trained on: a gain "
                 "may be memory"
             )
+    return found
+
+
+def left_out_warnings(sets: Sequence[Compared]) -> list[str]:
+    """One for each run that left questions out."""
+    found = []
+    for one in sets:
+        for run in one.runs:
+            if lost := {entry["sample"]: entry["reason"] for entry in left_out(run)}:
+                first = min(lost)
+                found.append(
+                    f"{run.name} left {len(lost)} samples of {one.name} out, such as {first}: "
+                    f"{lost[first]}"
+                )
     return found
 
 

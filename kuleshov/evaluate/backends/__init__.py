@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kuleshov.evaluate.backends.backend import Backend, Reply, Request
+from kuleshov.evaluate.backends.backend import Backend, Refusal, Reply, Request
 
 if TYPE_CHECKING:
     from kuleshov.evaluate.config import EvalConfig
 
-__all__ = ["BACKENDS", "Backend", "Reply", "Request"]
+__all__ = ["BACKENDS", "Backend", "Refusal", "Reply", "Request"]
 
 
 def _transformers(model: str, config: EvalConfig) -> Backend:

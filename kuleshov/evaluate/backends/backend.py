@@ -86,6 +86,7 @@ class Reply:
         sent: hash of the prompt and the pixels, see `digest_of`.
         sampling: what the completion was drawn with, see `Result.sampling`.
         positions: see `Result.positions`.
+        reasoning: the model's thought, where an endpoint takes it apart from the answer.
     """
 
     text: str
@@ -97,6 +98,13 @@ class Reply:
     sent: str
     sampling: dict[str, float | None] = field(default_factory=dict)
     positions: str = ""
+    reasoning: str = ""
+
+
+class Refusal(NamedTuple):
+    """Why one question has no answer, where others have."""
+
+    reason: str
 
 
 class Backend(ABC):
@@ -109,8 +117,9 @@ class Backend(ABC):
         return {}
 
     @abstractmethod
-    def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
-        """Each request with its reply, as soon as there is one and so in any order.
+    def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply | Refusal]]:
+        """Each request with its reply, as soon as there is one and so in any order; with a refusal
+        where an endpoint refuses this question and answers others.
 
         Requests are taken only as they are needed: rendered frames are large.
 

@@ -24,11 +24,13 @@ from threading import Event, Lock, Thread
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
-from kuleshov.errors import EndpointError
+from kuleshov.errors import EndpointError, RefusedError
 from kuleshov.evaluate.backends.client import Key, client, failures
 from kuleshov.evaluate.config import CallConfig
 
 _AGAIN = (408, 409, 429)
+_REFUSALS = (400, 413, 422)
+"""What is wrong may be with this one request: too long, or against somebody's rules."""
 _EXCERPT = 300
 _READ_OF_ERRORS = 65_536
 """Bytes of an answer that is none: more than an excerpt, and the name of a refused parameter."""
@@ -40,15 +42,17 @@ class Answer(NamedTuple):
     """A completion as an endpoint gave it.
 
     Args:
-        text: of its first choice; "" where a model gave none, such as one that was cut while it
-            was thinking.
+        text: of its first choice; where a server that takes thoughts apart left nothing of it,
+            the thought, which may hold the answer; "" where a model gave none.
         finish: why it ends; "" if that is not said.
         num_tokens: of the prompt; None if that is not said.
+        reasoning: the thought that a server took apart from the answer; "" for none.
     """
 
     text: str
     finish: str
     num_tokens: int | None
+    reasoning: str = ""
 
 
 class _Raw(NamedTuple):
@@ -152,7 +156,8 @@ class Calls:
             why = f"it answers {status}: {self._excerpt(answer.text)}"
             if status in _AGAIN or status >= 500:
                 raise _Failed(why, _seconds(answer.headers.get("Retry-After", "")))
-            raise self._error(why, self._advice(answer, body))
+            refused = RefusedError if status in _REFUSALS else EndpointError
+            raise refused(str(self._error(why, self._advice(answer, body))))
         if len(answer.data) > self._most_bytes:
             raise self._error(
                 f"an answer of more than {self.config.most_megabytes:g} MB",
@@ -263,18 +268,41 @@ def _named(text: str, body: dict[str, Any]) -> str | None:
 
 def _read(reply: dict[str, Any]) -> Answer:
     choice = reply["choices"][0]
-    text = choice["message"].get("content")
-    text = "" if text is None else text
-    if not isinstance(text, str):
-        raise TypeError(type(text))
+    text = _text(choice["message"].get("content"))
+    reasoning = next(
+        (
+            found
+            for key in ("reasoning_content", "reasoning")
+            if isinstance(found := choice["message"].get(key), str)
+        ),
+        "",
+    )
     finish = choice.get("finish_reason")
     usage = reply.get("usage")
     tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
     return Answer(
-        _whole(text),
+        _whole(text or reasoning),
         _whole(finish[:_EXCERPT]) if isinstance(finish, str) else "",
         tokens if type(tokens) is int and 0 <= tokens < _MOST_TOKENS else None,
+        _whole(reasoning),
     )
+
+
+def _text(content: object) -> str:
+    """The text of a message: a string, or a list of parts of which those with text count.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        if texts := [part for part in parts if isinstance(part, str)]:
+            return "".join(texts)
+    if not isinstance(content, str):
+        raise TypeError(type(content))
+    return content
 
 
 def _whole(text: str) -> str:

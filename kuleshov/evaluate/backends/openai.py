@@ -6,7 +6,8 @@ protocol has no videos with times of our own. The wording is ours:
     <video>   "[1.25 s]" image "[1.5 s]" image ...
     <image>   image
 
-What fails is tried again (calls.py); an answer that cannot be had is an error, never a score.
+What fails is tried again (calls.py); an answer that cannot be had is an error, never a score. A
+question that is refused by itself is given back with its reason, and the others go on.
 
 All sampling settings are sent, as servers such as `vllm serve` take those of the checkpoint for
 what is left out. Services that know OpenAI's keys only refuse the others by name; such a one is
@@ -24,9 +25,16 @@ from typing import Any, final
 
 from PIL import Image
 
-from kuleshov.errors import EndpointError
+from kuleshov.errors import EndpointError, RefusedError
 from kuleshov.evaluate.address import completions
-from kuleshov.evaluate.backends.backend import Backend, Reply, Request, Shown, digest_of
+from kuleshov.evaluate.backends.backend import (
+    Backend,
+    Refusal,
+    Reply,
+    Request,
+    Shown,
+    digest_of,
+)
 from kuleshov.evaluate.backends.calls import Answer, Calls
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.generation import OPENAI, Sampling
@@ -58,7 +66,7 @@ class OpenAI(Backend):
         self.calls = Calls(completions(endpoint), config.calls, remedies=_REMEDIES)
         self._refused: frozenset[str] = frozenset()  # keys that the endpoint does not know
 
-    def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
+    def ask(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply | Refusal]]:
         rest = iter(requests)
         under_way: dict[Future[Reply], Request] = {}
         failed: EndpointError | None = None
@@ -75,7 +83,9 @@ class OpenAI(Backend):
                     for future in wait(under_way, return_when=FIRST_COMPLETED).done:
                         request = under_way.pop(future)
                         try:
-                            reply = future.result()
+                            reply: Reply | Refusal = future.result()
+                        except RefusedError as error:
+                            yield request, Refusal(str(error))
                         except EndpointError as error:
                             # Others are waited for, without further tries: they are paid for.
                             failed = failed or error
@@ -115,6 +125,7 @@ class OpenAI(Backend):
             sizes=request.sizes(),
             sent=digest_of(asked),
             sampling=self.config.sampling.sent(sent),
+            reasoning=answer.reasoning,
         )
 
     def _post(self, body: dict[str, Any]) -> tuple[Answer, dict[str, Any]]:

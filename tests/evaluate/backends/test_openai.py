@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
@@ -24,16 +24,18 @@ from PIL import Image
 
 from kuleshov.controls import control
 from kuleshov.dataset import load_samples, videos_root
-from kuleshov.errors import EndpointError, UsageError
-from kuleshov.evaluate.backends.backend import Request
+from kuleshov.errors import EndpointError, UnreadableVideoError, UsageError
+from kuleshov.evaluate import runner
+from kuleshov.evaluate.backends.backend import Refusal, Reply, Request
 from kuleshov.evaluate.backends.calls import Calls
 from kuleshov.evaluate.backends.openai import OpenAI
 from kuleshov.evaluate.config import CallConfig, EvalConfig, JudgeConfig
 from kuleshov.evaluate.results import load_results
 from kuleshov.evaluate.runner import evaluate
 from kuleshov.generation import Sampling
-from kuleshov.media import render
-from kuleshov.sample import Frame, MediaItem, Reward, Sample
+from kuleshov.left_out import left_out
+from kuleshov.media import render, render_all
+from kuleshov.sample import Frame, MediaItem, Pixels, Reward, Sample
 from kuleshov.synthesize import MakeConfig, make
 from tests.evaluate.backends.stub import Stub, answers, completion, endpoint
 
@@ -75,6 +77,13 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def replied(backend: OpenAI, requests: Iterable[Request]) -> Iterator[tuple[Request, Reply]]:
+    """Of questions that are all answered."""
+    for request, reply in backend.ask(requests):
+        assert isinstance(reply, Reply)
+        yield request, reply
+
+
 def test_frames_are_sent_as_images_after_their_shown_times(stub: Stub) -> None:
     pixels = np.arange(3 * 4 * 6 * 3, dtype=np.uint8).reshape(3, 4, 6, 3)
     media = (
@@ -84,7 +93,7 @@ def test_frames_are_sent_as_images_after_their_shown_times(stub: Stub) -> None:
     sample = replace(a_sample(), media=media, prompt="See <video> and <image>?")
     request = Request(sample, [pixels[:2], pixels[2:]], seed=5)
     backend = OpenAI(stub.url, "served", config(stub))
-    ((asked, reply),) = backend.ask([request])
+    ((asked, reply),) = replied(backend, [request])
     assert asked is request
     (call,) = stub.calls
     (message,) = call.body.pop("messages")
@@ -117,7 +126,7 @@ def test_an_endpoint_that_knows_openais_keys_only_is_asked_with_those(
     stub.otherwise = behave
     backend = OpenAI(stub.url, "served", config(stub, calls=replace(CALLS, concurrency=1)))
     asked = [Request(a_sample(), [], seed=seed) for seed in (1, 2)]
-    replies = [reply for _, reply in backend.ask(asked)]
+    replies = [reply for _, reply in replied(backend, asked)]
     told = re.findall(r"takes no (\w+); what it does instead is not known", caplog.text)
     assert told == ["min_p", "repetition_penalty", "top_k"]  # each of them once
     assert len(stub.calls) == 3 + 2
@@ -128,15 +137,15 @@ def test_an_endpoint_that_knows_openais_keys_only_is_asked_with_those(
 def test_a_setting_that_was_asked_for_is_not_left_out(stub: Stub) -> None:
     stub.otherwise = answers(400, {"error": {"message": "Unrecognized argument: top_k"}})
     backend = OpenAI(stub.url, "served", config(stub, sampling=Sampling(top_k=20)))
-    with pytest.raises(EndpointError, match="Unrecognized argument: top_k"):
-        list(backend.ask([Request(a_sample(), [])]))
+    ((_, refusal),) = backend.ask([Request(a_sample(), [])])
+    assert isinstance(refusal, Refusal) and "Unrecognized argument: top_k" in refusal.reason
     assert len(stub.calls) == 1 and stub.calls[0].body["top_k"] == 20
 
 
 def test_the_body_of_a_recipe_wins_and_is_written_down(stub: Stub) -> None:
     body = {"top_k": 50, "min_p": None}
     backend = OpenAI(stub.url, "served", config(stub, body=body))
-    ((_, reply),) = backend.ask([Request(a_sample(), [])])
+    ((_, reply),) = replied(backend, [Request(a_sample(), [])])
     assert stub.calls[0].body["top_k"] == 50 and "min_p" not in stub.calls[0].body
     assert (reply.sampling["top_k"], reply.sampling["min_p"]) == (50, None)
 
@@ -158,7 +167,7 @@ def test_the_hash_is_of_what_is_asked_and_of_nothing_else(stub: Stub) -> None:
         "times": Request(replace(sample, media=(later,)), [pixels]),
     }
     backend = OpenAI(stub.url, "served", config(stub))
-    sent = {id(request): reply.sent for request, reply in backend.ask(variants.values())}
+    sent = {id(request): reply.sent for request, reply in replied(backend, variants.values())}
     hashes = {name: sent[id(request)] for name, request in variants.items()}
     assert hashes["same"] == hashes["again"]
     assert len(set(hashes.values())) == 4
@@ -270,7 +279,7 @@ def test_what_is_under_way_when_another_fails_is_kept(
 
     def refuse(handler: BaseHTTPRequestHandler) -> None:
         wait_until(lambda: len(stub.calls) == 4)
-        answers(400, b"too long")(handler)
+        answers(403, b"no more")(handler)
 
     def follow(handler: BaseHTTPRequestHandler) -> None:
         given_up.wait(20)
@@ -278,7 +287,7 @@ def test_what_is_under_way_when_another_fails_is_kept(
 
     stub.script.append(refuse)
     stub.otherwise = follow
-    with pytest.raises(EndpointError, match="it answers 400: too long"):
+    with pytest.raises(EndpointError, match="it answers 403: no more"):
         evaluate("m", data, tmp_path / "run", config(stub))
     assert len(stub.calls) == 4 and len(load_results(tmp_path / "run")) == 3
 
@@ -320,7 +329,7 @@ def test_paid_answers_are_kept_when_an_endpoint_has_moved(
     stub: Stub, data: Path, tmp_path: Path
 ) -> None:
     stub.script.extend([answers()] * 5)
-    stub.otherwise = answers(400, b"oh")
+    stub.otherwise = answers(403, b"oh")
     with pytest.raises(EndpointError):
         evaluate("m", data, tmp_path, config(stub))
     kept, begun = len(load_results(tmp_path)), stub.url
@@ -436,3 +445,102 @@ def test_the_command_fails_when_the_endpoint_does(stub: Stub, data: Path, tmp_pa
     assert "gives no answer: no chat completion" in ran.stderr
     with pytest.raises(UsageError, match="holds no results"):
         load_results(tmp_path / "run")
+
+
+def refusing(stub: Stub, number: int) -> Callable[[BaseHTTPRequestHandler], None]:
+    """An endpoint that answers 400 to one question, always: that of the call of this number."""
+    refused: list[str] = []
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        asked = json.dumps(stub.calls[-1].body["messages"])
+        if len(stub.calls) == number:
+            refused.append(asked)
+        (answers(400, b"policy") if asked in refused else answers())(handler)
+
+    return behave
+
+
+@pytest.mark.parametrize("number", [1, 5, 12])
+def test_one_refused_question_is_left_out_with_its_reason(
+    stub: Stub, data: Path, tmp_path: Path, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    stub.otherwise = refusing(stub, number)
+    alone = config(stub, calls=replace(CALLS, concurrency=1), conditions=("full",))
+    results = evaluate("m", data, tmp_path / "run", alone)
+    samples = load_samples(data, "held_out")
+    total = len(samples)
+    if number <= total:
+        (one,) = left_out(tmp_path / "run")
+        assert {r.sample for r in results} == {s.id for s in samples} - {one["sample"]}
+        assert one["condition"] == "full" and "it answers 400: policy" in one["reason"]
+        assert f"sample {one['sample']} is left out" in caplog.text
+        # It is asked again when the run goes on, and then may have an answer.
+        stub.otherwise = answers()
+        assert len(evaluate("m", data, tmp_path / "run", alone)) == total
+
+
+def test_an_endpoint_that_refuses_everything_stops_the_run(
+    stub: Stub, data: Path, tmp_path: Path
+) -> None:
+    stub.otherwise = answers(400, b"what is this?")
+    with pytest.raises((EndpointError, UsageError), match=r"it answers 400: what is this"):
+        evaluate("m", data, tmp_path / "run", config(stub))
+    assert not (tmp_path / "run" / "results.jsonl").exists()
+
+
+def test_more_refusals_than_a_share_stop_the_run(stub: Stub, data: Path, tmp_path: Path) -> None:
+    stub.script.extend([answers()] * 3)
+    stub.otherwise = answers(422, b"no")
+    one = replace(CALLS, concurrency=1)
+    with pytest.raises(UsageError, match=r"more than eval.left_out_share: 0.05 allows; .*left_out"):
+        evaluate("m", data, tmp_path / "run", config(stub, calls=one))
+    assert len(load_results(tmp_path / "run")) == 3
+    stub.script.extend([answers()] * 3)
+    most = config(stub, calls=one, left_out_share=1.0)
+    assert len(evaluate("m", data, tmp_path / "run", most)) == 6
+    assert len(left_out(tmp_path / "run")) == 6
+    with pytest.raises(UsageError, match=r"eval.left_out_share is 1.5; allowed: 0 to 1"):
+        config(stub, left_out_share=1.5)
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "reasoning"),
+    [
+        ({"content": [{"type": "text", "text": "2,"}, {"type": "text", "text": "1"}]}, "2,1", ""),
+        ({"content": [{"type": "thinking"}, {"text": "2,1"}, "x"]}, "2,1", ""),
+        ({"content": None, "reasoning_content": "So 2,1"}, "So 2,1", "So 2,1"),
+        ({"content": "", "reasoning": "So 2,1"}, "So 2,1", "So 2,1"),
+        ({"content": "2,1", "reasoning_content": "Hm."}, "2,1", "Hm."),
+        ({"content": "2,1", "reasoning_content": 7}, "2,1", ""),
+    ],
+)
+def test_parts_and_thoughts_are_read_and_stored(
+    stub: Stub, data: Path, tmp_path: Path, message: dict[str, Any], text: str, reasoning: str
+) -> None:
+    stub.otherwise = answers(body={"choices": [{"message": message}]})
+    results = evaluate("m", data, tmp_path, config(stub))
+    assert {(r.completion, r.reasoning) for r in results} == {(text, reasoning)}
+
+
+def test_a_video_that_cannot_be_shown_is_left_out_under_all_conditions(
+    stub: Stub, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = load_samples(data, "held_out")
+    gone = samples[0].video_ids
+
+    def shown(asked: Sequence[Sample], root: Any) -> list[list[Pixels]]:
+        if asked[0].video_ids == gone:
+            raise UnreadableVideoError("a.mp4: no frame at 1.000 s")
+        return render_all(asked, root)
+
+    monkeypatch.setattr(runner, "render_all", shown)
+    results = evaluate("m", data, tmp_path, config(stub, left_out_share=0.5))
+    lost = [s.id for s in samples if s.video_ids == gone]
+    assert {r.sample for r in results} == {s.id for s in samples} - set(lost)
+    told = left_out(tmp_path)
+    conditions = len(config(stub).conditions)
+    assert len(told) == len(lost) * conditions and len(stub.calls) == len(results)
+    assert {one["reason"] for one in told} == {"a.mp4: no frame at 1.000 s"}
+    monkeypatch.undo()
+    evaluate("m", data, tmp_path, config(stub))
+    assert left_out(tmp_path) == []

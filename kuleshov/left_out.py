@@ -1,0 +1,85 @@
+"""Samples that are left out of a training or an evaluation, as one of them must not stop it.
+
+A video whose end does not decode, a file that is gone, a question that an endpoint refuses: such a
+sample is left out, counted and named in RUN/left_out.jsonl, one line each with its reason. Where
+that happens to more than a share of the samples, something else is wrong, and the work stops.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from kuleshov.errors import UsageError
+from kuleshov.files import append_lines
+
+FILE = "left_out.jsonl"
+FEWEST = 1
+"""So many are left out whatever their share, so that one does not stop a small set."""
+
+
+def check_share(share: float, knob: str) -> None:
+    """Raises:
+    UsageError: it is no share.
+    """
+    if not 0 <= share <= 1:
+        raise UsageError(f"{knob} is {share}; allowed: 0 to 1")
+
+
+@final
+class LeftOut:
+    """What is left out of one run.
+
+    Args:
+        run: the run folder.
+        total: of how many.
+        share: the largest share of them.
+        knob: the setting that says it, for the error.
+        writes: whether this process is the one that writes.
+    """
+
+    def __init__(self, run: Path, total: int, share: float, knob: str, writes: bool = True) -> None:
+        self.run, self.total, self.share, self.knob = run, total, share, knob
+        self.writes = writes
+        self.count = 0
+
+    def add(self, reason: str, **named: Any) -> None:
+        """Leave one out.
+
+        Args:
+            reason: why.
+            **named: what it is, such as `sample`, its id.
+
+        Raises:
+            UsageError: there are too many.
+        """
+        self.count += 1
+        if self.writes:
+            append_lines(self.run / FILE, json.dumps({**named, "reason": reason}) + "\n")
+        if self.count == 1:
+            logging.getLogger(__name__).warning(
+                "sample %s is left out: %s (%s names all that are)", named["sample"], reason, FILE
+            )
+        if self.count > max(FEWEST, self.share * self.total):
+            raise UsageError(
+                f"{self.count} of {self.total} samples cannot be used, more than {self.knob}: "
+                f"{self.share:g} allows; {self.run / FILE} says why, of the last one: {reason}"
+            )
+
+
+def left_out(run: Path) -> list[Mapping[str, Any]]:
+    """What was left out of a run, each once, with the last reason; [] for nothing."""
+    path = run / FILE
+    if not path.is_file():
+        return []
+    found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            one = json.loads(line)
+        except json.JSONDecodeError:  # a kill cut it short
+            continue
+        found[tuple(value for key, value in one.items() if key != "reason")] = one
+    return list(found.values())
