@@ -94,6 +94,7 @@ def gather(
     if waiting:
         raise UnreadableVideoError(
             f"{path.name}: no frame at {seconds[waiting[-1]]:.3f} s; the file shows {start:.3f} s "
-            f"to {end:.3f} s. Has the file changed since the samples were made?"
+            f"to {end:.3f} s. What else it holds does not decode, or it has changed since the "
+            "samples were made"
         )
     return frames

@@ -15,6 +15,7 @@ from kuleshov.frames.clock import in_seconds, is_timeless
 from kuleshov.frames.container import Undecodable, opened, packets
 from kuleshov.frames.listing import Packet, list_packets
 from kuleshov.frames.scale import caveats, display_size
+from kuleshov.frames.selective import gives
 from kuleshov.frames.sequential import last_duration, on_screen
 from kuleshov.locations import Location
 
@@ -41,6 +42,11 @@ def scan(path: Location) -> StreamInfo:
 
 
 def scan_packets(path: Location) -> StreamInfo | None:
+    """`scan` without decoding more than the first frame and the last group of pictures.
+
+    None where packets do not tell. An end that does not decode is of that kind: the packets are
+    there, and nothing of them would be shown.
+    """
     with opened(path) as (container, stream):
         demuxed = packets(container, stream)
         head = next(demuxed, None)
@@ -55,7 +61,7 @@ def scan_packets(path: Location) -> StreamInfo | None:
             return None
         # A decoder drops what comes before the first key frame.
         shown = sorted(p for p in listed if p.is_shown and p.pts >= frame.pts)
-        if not shown:
+        if not shown or not gives(path, listed, shown[-1].pts):
             return None
         start, last, duration = in_seconds(
             [shown[0].pts, shown[-1].pts, shown[-1].duration], stream.time_base

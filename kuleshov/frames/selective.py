@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 import av
@@ -84,6 +85,30 @@ def picked(
         yield appears[place], disappears, frame
     if waiting:
         raise Unproven
+
+
+def gives(path: Location, listed: Sequence[Packet], pts: int) -> bool:
+    """Whether a decoder gives the frame with this timestamp, however damaged what precedes it is.
+
+    Args:
+        path: the video file.
+        listed: all of its packets.
+        pts: of a shown one.
+    """
+    needed = set(runs(listed, {pts})[-1])
+    with opened(path) as (container, stream):
+        decoder = stream.codec_context
+        decoder.options = {"skip_loop_filter": "all", "skip_idct": "all"}  # nobody looks at it
+        has_unreferenced = decoder.codec.canonical_name == "h264"
+        for i, packet in enumerate(packets(container, stream)):
+            if packet.size and i not in needed:
+                continue
+            skip = has_unreferenced and packet.size and packet.pts != pts
+            decoder.skip_frame = "NONREF" if skip else "DEFAULT"
+            with suppress(av.FFmpegError):
+                if any(frame.pts == pts for frame in decoder.decode(packet)):
+                    return True
+    return False
 
 
 def runs(listed: Sequence[Packet], wanted: Collection[int]) -> list[list[int]]:

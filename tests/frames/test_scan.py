@@ -12,7 +12,7 @@ from benchmarks.outside_cases import CASES
 from benchmarks.outside_cells import CODECS, CONTAINERS
 from kuleshov.clips import clip
 from kuleshov.errors import UnreadableVideoError
-from kuleshov.frames import scan, write_video
+from kuleshov.frames import decode, scan, write_video
 from kuleshov.frames.scan import scan_frames, scan_packets
 from kuleshov.read import find
 from tests.frames.encoded import encode
@@ -157,3 +157,22 @@ def test_a_stream_that_starts_in_the_middle_starts_at_its_first_key_frame(tmp_pa
     assert info.num_frames == 24
     assert info.start == pytest.approx(1.0)
     assert info == scan_packets(cut) == scan_frames(cut)
+
+
+@pytest.mark.parametrize(("codec", "intact"), [("h264-b3", 8), ("hevc-b0", 8), ("av1", 40)])
+def test_no_end_is_promised_that_does_not_decode(tmp_path: Path, codec: str, intact: int) -> None:
+    """The packets are there and begin as they should; what follows is noise."""
+    path = tmp_path / "v.mkv"
+    write(path, pictures(0, 60), CODECS[codec], CONTAINERS["mp4" if intact == 8 else "mkv"])
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data, noise = bytearray(path.read_bytes()), np.random.default_rng(0)
+    for start, size in places[45:]:
+        assert start is not None
+        data[start + intact : start + size] = noise.bytes(max(0, size - intact))
+    path.write_bytes(data)
+    info = scan(path)
+    assert info == scan_frames(path) and 1 < info.end < 2.4
+    decode(path, [info.start, info.end - 1e-3], (32, 48))
+    with pytest.raises(UnreadableVideoError, match=r"shows 0\.000 s to .*does not decode, or"):
+        decode(path, [2.399], (32, 48))
