@@ -9,6 +9,7 @@ random, the answer is none; and a thought is cut off before it is read, as the h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from string import ascii_uppercase
 
@@ -39,9 +40,7 @@ def video_mme(text: str, options: Sequence[str]) -> str | None:
 
     eval_your_results.py of Video-MME, as in lmms-eval lmms_eval/tasks/videomme/utils.py.
     """
-    said = text.strip()
-    for announced in _ANNOUNCED:
-        said = said.replace(announced, "")
+    said = _without(text.strip(), _ANNOUNCED)
     return next((letter for letter in said if letter in "ABCD"), None)
 
 
@@ -78,9 +77,7 @@ def motion_bench(text: str, options: Sequence[str]) -> str | None:
 
     lmms-eval lmms_eval/tasks/motionbench/utils.py.
     """
-    said = text.strip().upper()
-    for announced in _ANNOUNCED_CAPITALS:
-        said = said.replace(announced, "")
+    said = _without(text.strip().upper(), _ANNOUNCED_CAPITALS)
     padded = f" {said} "
     places = [i for i, letter in enumerate(padded) if letter in "ABCDEF"]
     alone = (i for i in places if not (_is_word(padded[i - 1]) or _is_word(padded[i + 1])))
@@ -120,6 +117,16 @@ def temp_compass_yes_no(text: str) -> str | None:
     """
     said = text.lower()
     return "yes" if said.startswith("yes") else "no" if said.startswith("no") else None
+
+
+def _without(text: str, announced: Sequence[str]) -> str:
+    """A text without what announces an answer, one after the other.
+
+    By `re`, as `str.replace` searches long texts in another way, which takes three times as long.
+    """
+    for words in announced:
+        text = re.sub(re.escape(words), "", text)
+    return text
 
 
 def _is_word(character: str) -> bool:
