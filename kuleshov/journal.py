@@ -89,6 +89,7 @@ class Journal:
         runner: Runner,
         progress: Progress,
         what: str,
+        known: Callable[[T], Json | None] = lambda _: None,
     ) -> None:
         """Do what is not done yet.
 
@@ -100,17 +101,21 @@ class Journal:
             runner: where the work runs.
             progress: told of every item.
             what: what it is told.
+            known: the result of an item where it is there already, else None.
         """
         starts = range(0, len(items), PART)
         missing = [start for start in starts if not self._part(phase, start).is_file()]
         done = len(items) - sum(len(items[start : start + PART]) for start in missing)
         progress(what, done, len(items))
-        wanted = (item for start in missing for item in items[start : start + PART])
+        wanted = (
+            item for start in missing for item in items[start : start + PART] if known(item) is None
+        )
         with closing(runner.map(function, wanted)) as results:
             for start in missing:
                 lines: list[str] = []
                 for item in items[start : start + PART]:
-                    result = next(results)
+                    there = known(item)
+                    result = next(results) if there is None else there
                     done += 1
                     progress(what, done, len(items))
                     value = failed(item, result) if isinstance(result, Failed) else result

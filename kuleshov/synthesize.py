@@ -8,6 +8,7 @@ other videos changes when its donor comes or goes; `video_ids` name the donor.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -16,11 +17,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from kuleshov import __version__, dataset
 from kuleshov.config import MakeConfig
 from kuleshov.content import fingerprint
 from kuleshov.donors import Lender, donors, load
-from kuleshov.errors import UnreadableVideoError
+from kuleshov.errors import UnreadableVideoError, UsageError
 from kuleshov.files import replacing
 from kuleshov.journal import Journal, Lines
 from kuleshov.labels import Label, by_video, read_labels
@@ -31,7 +34,7 @@ from kuleshov.pacing import paced
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, fraction, rng_for
 from kuleshov.read import read_video, without_duplicates
-from kuleshov.runners import Failed, runner
+from kuleshov.runners import Failed, runner, was_failed
 from kuleshov.sample import Json, Sample, Skip, Split, Video, dump_json
 from kuleshov.sources import Asked, find
 from kuleshov.tasks import Task
@@ -42,9 +45,14 @@ __all__ = ["MakeConfig", "make", "split_of", "synthesize", "with_both_sides"]
 
 
 def make(
-    videos: Path | str, out: Path, config: MakeConfig, progress: Progress = lambda *_: None
+    videos: Path | str,
+    out: Path,
+    config: MakeConfig,
+    progress: Progress = lambda *_: None,
+    retry_skipped: bool = False,
 ) -> dict[str, Any]:
-    """Read videos and write a set of samples; returns the summary.
+    """Read videos and write a set of samples; returns the summary, and under "retried" how many
+    videos were worked on once more by this process.
 
     Killed at any point and started again, it goes on, and ends with the same bytes.
 
@@ -53,9 +61,13 @@ def make(
         out: the folder to write.
         config: the settings.
         progress: told of every video.
+        retry_skipped: of a finished set with the same settings keep the samples, and work again on
+            the videos that were skipped as their process died or took too much. A mixture
+            (`counts`, `weights`) is made anew, as it says nothing of what was left over.
 
     Raises:
-        UsageError: no videos, or a recipe that names unknown tasks or knobs.
+        UsageError: no videos, nothing finished to retry, or a recipe that names unknown tasks or
+            knobs.
         WriteError: the disk is full, or `out` cannot be written.
     """
     tasks = config.built()
@@ -83,6 +95,7 @@ def make(
         **({} if config.max_fps is None else {"max_fps": config.max_fps}),
         "seed": config.seed,
     }
+    kept_before = _before(out, resolved) if retry_skipped else {}
     work = out / ".making"
     state = [fingerprint(root, files), [list(row) for row in rows]]
     journal = Journal(work, dump_json([__version__, resolved, *state]))
@@ -97,7 +110,8 @@ def make(
         _split(videos_found, journal.results("hashed"), labels_of, work, config)
         making = partial(_synthesize, tasks=tasks, work=work, config=config)
         placed = Lines(work / "placed")
-        journal.run("made", making, placed, _unmade, run, progress, "making samples")
+        known = lambda one: kept_before.get(one["video"]["path"])  # noqa: E731
+        journal.run("made", making, placed, _unmade, run, progress, "making samples", known)
     read_skips = (Skip(**skip) for skip in Lines(work / "skips"))
     skips = chain(source.skips, read_skips, not_asked)
     if config.counts or config.weights:
@@ -109,7 +123,33 @@ def make(
         kept, more = _made(journal), {}
     summary = dataset.write(out, chain(skips, kept), resolved, more)
     journal.remove()
-    return summary
+    return {**summary, "retried": run.retried}
+
+
+def _before(out: Path, resolved: Mapping[str, Json]) -> dict[str, Json]:
+    """What a finished set has of each video on which the work did not fail, by path, as the journal
+    keeps it.
+
+    Raises:
+        UsageError: there is none with these settings.
+    """
+    dataset.load_summary(out)
+    written = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
+    if written != json.loads(dump_json(dict(resolved))):
+        raise UsageError(
+            f"{out} was made with other settings than these (config.yaml); retry with the same ones"
+        )
+    if resolved["counts"] or resolved["weights"]:
+        return {}
+    results: dict[str, list[Json]] = {}
+    for sample in dataset.iterate_samples(out):
+        path = sample.provenance["videos"][0]["path"]
+        results.setdefault(path, []).append(_to_json(sample))
+    skips = dataset.load_skips(out)
+    for skip in skips:
+        results.setdefault(skip.path, []).append(_to_json(skip))
+    failed = {skip.path for skip in skips if was_failed(skip.reason)}
+    return {path: found for path, found in results.items() if path not in failed}
 
 
 def synthesize(

@@ -6,14 +6,17 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from kuleshov import synthesize
 from kuleshov.clips import clip
 from kuleshov.dataset import load_samples, load_skips
 from kuleshov.errors import UsageError, WriteError
 from kuleshov.read import read_video
+from kuleshov.runners import Failed
 from kuleshov.sample import Skip, Video
 from kuleshov.synthesize import MakeConfig, make, split_of, with_both_sides
 from kuleshov.tasks import TASKS
@@ -292,3 +295,33 @@ LONG_ENOUGH = {
     "sk_carphone_pristine.mp4",
     "sk_luma.mp4",
 }
+
+
+def test_videos_on_which_the_work_failed_are_worked_on_again(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = MakeConfig(workers=0, tasks={"jigsaw": {}, "anomaly": {}})
+    make(clips, tmp_path / "whole", config)
+    path = load_samples(tmp_path / "whole")[0].provenance["videos"][0]["path"]
+    worked: list[str] = []
+
+    def failing(placed: Any, **given: Any) -> Any:
+        worked.append(placed["video"]["path"])
+        if placed["video"]["path"] == path and fails:
+            return synthesize._unmade(placed, Failed("the process that worked on it died (9)"))
+        return inner(placed, **given)
+
+    inner, fails = synthesize._synthesize, True
+    monkeypatch.setattr(synthesize, "_synthesize", failing)
+    make(clips, tmp_path / "set", config)
+    assert all_bytes(tmp_path / "set") != all_bytes(tmp_path / "whole")
+    with pytest.raises(UsageError, match="was made with other settings"):
+        make(clips, tmp_path / "set", replace(config, seed=1), retry_skipped=True)
+    with pytest.raises(UsageError, match="no finished set"):
+        make(clips, tmp_path / "none", config, retry_skipped=True)
+    worked.clear()
+    fails = False
+    make(clips, tmp_path / "set", config, retry_skipped=True)
+    assert worked == [path]
+    assert all_bytes(tmp_path / "set") == all_bytes(tmp_path / "whole")
+    assert "retried" not in (tmp_path / "set" / "summary.json").read_text()

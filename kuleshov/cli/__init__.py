@@ -1,6 +1,7 @@
 """The command line, a file for each command, which reads its arguments, calls its stage and prints.
 
-Exit codes: 0 fine, 1 findings (samples that fail the check, none made or rendered), 2 usage.
+Exit codes: 0 fine, 1 findings (samples that fail the check, none made or rendered), 2 usage, 75
+told to end (SIGTERM, SIGUSR1): the same command goes on where it was (notice.py).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from kuleshov.cli.train import train
 from kuleshov.cli.training import one_process
 from kuleshov.cli.view import view
 from kuleshov.errors import KuleshovError
+from kuleshov.notice import EXIT, Notice, heeded
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "make": make,
@@ -73,7 +75,12 @@ for _name, _command in COMMANDS.items():
 def main() -> None:
     """The entry point: errors that were raised on purpose are one line, without a traceback."""
     try:
-        app(standalone_mode=True)
+        with heeded():
+            app(standalone_mode=True)
+    except Notice as notice:
+        text = f"kuleshov: told to end ({notice}); the same command goes on where it was"
+        err.print(text, markup=False, highlight=False, soft_wrap=True)
+        sys.exit(EXIT)
     except KuleshovError as error:
         err.print(f"kuleshov: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)

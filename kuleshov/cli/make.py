@@ -44,6 +44,12 @@ def make(
     column: Annotated[
         str | None, typer.Option(help="Column of a list or table that names the videos.")
     ] = None,
+    retry_skipped: Annotated[
+        bool,
+        typer.Option(
+            help="Of a finished set: work again on videos that were skipped as the work failed."
+        ),
+    ] = False,
     sets: Sets = None,
     push_to_hub: Annotated[
         str | None, typer.Option(metavar="REPO", help=PUSH.format(what="the set"))
@@ -74,7 +80,7 @@ def make(
     if push_to_hub is not None:
         hub.check(push_to_hub)
     with live(err) as shown:
-        summary = run(videos, output, settings, shown.progress)
+        summary = run(videos, output, settings, shown.progress, retry_skipped)
     made(summary, output)
     if push_to_hub is not None:
         out.print(hub.push(output, push_to_hub, "dataset"), soft_wrap=True)

@@ -17,6 +17,8 @@ def made(summary: dict[str, Any], output: Path) -> None:
         table.add_row(name, str(count["train"]), str(count["held_out"]))
     out.print(table)
     out.print(f"{summary['samples']} samples and {summary['skips']} skips in {output}")
+    if retried := summary.get("retried"):
+        out.print(f"{retried} videos were worked on once more, alone, as the work on them failed")
     for name, count in summary.get("mixture", {}).items():
         if count["missing"]:
             err.print(

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 
 from kuleshov.errors import unknown_name
-from kuleshov.runners.runner import Failed, Here, Limits, Runner
+from kuleshov.runners.runner import Failed, Here, Limits, Runner, was_failed
 
-__all__ = ["RUNNERS", "Failed", "Here", "Limits", "Runner", "runner"]
+__all__ = ["RUNNERS", "Failed", "Here", "Limits", "Runner", "runner", "was_failed"]
 
 RUNNERS = ("local", "ray")
 

@@ -1,21 +1,26 @@
-"""Processes of this machine, one for each core, of which any may die."""
+"""Processes of this machine, one for each core, of which any may die.
+
+What was lost with its process, or took too long, is worked on once more, while nothing else is: a
+machine that is out of memory or busy makes good items fail.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import resource
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, TimeoutError
+from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from typing import TypeVar, final
+from typing import NamedTuple, TypeVar, final
 
 from pebble import ProcessExpired, ProcessPool
 
 from kuleshov.errors import UsageError
-from kuleshov.runners.runner import Failed, Limits, Runner
+from kuleshov.runners.runner import DIED, NEEDS_MORE, TOOK_TOO_LONG, Failed, Limits, Runner
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,18 +47,28 @@ class Local(Runner):
     ) -> Generator[R | Failed, None, None]:
         pool = self._started()
         items = iter(items)
-        waiting: deque[Future[R | Failed]] = deque()
+        waiting: deque[tuple[T, Future[R]]] = deque()
+
+        def scheduled(item: T) -> Future[R]:
+            future: Future[R] = pool.schedule(_timed, args=[function, self.limits.seconds, item])
+            return future
+
         try:
             while True:
                 for item in islice(items, self.workers * _AHEAD - len(waiting)):
-                    waiting.append(
-                        pool.schedule(function, args=[item], timeout=self.limits.seconds)
-                    )
+                    waiting.append((item, scheduled(item)))
                 if not waiting:
                     return
-                yield self._result(waiting.popleft())
+                item, future = waiting.popleft()
+                result = self._result(future)
+                if isinstance(result, Lost):
+                    # It may have been the machine: others that took the memory, or the time.
+                    wait([other for _, other in waiting])
+                    self.retried += 1
+                    result = self._result(scheduled(item))
+                yield Failed(result.reason) if isinstance(result, Lost) else result
         finally:
-            for future in waiting:
+            for _, future in waiting:
                 future.cancel()
 
     def close(self) -> None:
@@ -76,22 +91,41 @@ class Local(Runner):
             )
         return self._pool
 
-    def _result(self, future: Future[R | Failed]) -> R | Failed:
+    def _result(self, future: Future[R]) -> R | Failed | Lost:
         try:
             return future.result()
-        except TimeoutError:
-            return Failed(f"took more than {self.limits.seconds:g} s")
         except ProcessExpired as error:
-            return Failed(f"the process that worked on it died (exit code {error.exitcode})")
+            if error.exitcode == -signal.SIGALRM:
+                return Lost(f"{TOOK_TOO_LONG} {self.limits.seconds:g} s")
+            return Lost(f"{DIED} (exit code {error.exitcode})")
         except BrokenProcessPool as error:
             raise UsageError(
                 "the processes cannot be started; in a script, work with workers belongs below "
                 '`if __name__ == "__main__":`, or give workers=0'
             ) from error
         except MemoryError:
-            return Failed(f"needs more than {self.limits.megabytes} MB of memory")
+            return Failed(f"{NEEDS_MORE} {self.limits.megabytes} MB of memory")
+
+
+class Lost(NamedTuple):
+    """In place of a result: why there is none this time."""
+
+    reason: str
+
+
+def _timed(function: Callable[[T], R], seconds: float, item: T) -> R:
+    """A result, or the end of this process after so long: by a timer of the kernel, which stands
+    still while the machine sleeps, and which nothing that hangs can keep from ending it.
+    """
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return function(item)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _limit_memory(megabytes: int) -> None:
+    # A notice is for the process that gives out the work (notice.py).
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))

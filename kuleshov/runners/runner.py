@@ -19,6 +19,15 @@ class Failed(NamedTuple):
     reason: str
 
 
+TOOK_TOO_LONG, DIED = "took more than", "the process that worked on it died"
+NEEDS_MORE = "needs more than"
+
+
+def was_failed(reason: str) -> bool:
+    """Whether this is the reason of a `Failed`: of the machine, and not of the item itself."""
+    return reason.startswith((TOOK_TOO_LONG, DIED, NEEDS_MORE))
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one item may take.
@@ -40,7 +49,13 @@ class Limits:
 
 
 class Runner(ABC):
-    """A `map` over many items, to be used in a `with`, which ends what it started."""
+    """A `map` over many items, to be used in a `with`, which ends what it started.
+
+    Attributes:
+        retried: items that were worked on once more, as far as this process knows.
+    """
+
+    retried = 0
 
     def __enter__(self) -> Self:
         return self

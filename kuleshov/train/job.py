@@ -16,6 +16,7 @@ from peft import PeftModel
 from transformers import AutoModelForImageTextToText, PrinterCallback
 
 from kuleshov.errors import UsageError
+from kuleshov.notice import Notice, deferred
 from kuleshov.progress import Figures, Progress
 from kuleshov.sample import Sample
 from kuleshov.train.config import TrainConfig
@@ -28,6 +29,7 @@ from kuleshov.train.model import dtype_of, load_model
 from kuleshov.train.positions import place
 from kuleshov.train.resume import (
     Checkpoints,
+    Heed,
     RenamedWeights,
     last_whole,
     rewind,
@@ -109,6 +111,8 @@ class Job:
         trainer.add_callback(Idle(CALLED[self.name], self.config.idle_steps))
         trainer.remove_callback(RenamedWeights)  # some trainers have it
         trainer.add_callback(RenamedWeights())
+        heed = Heed()
+        trainer.add_callback(heed)
         trainer.add_callback(Checkpoints())
         here = PartialState()
         checkpoints = self.folder / "checkpoints"
@@ -117,7 +121,12 @@ class Job:
         trainer._total_train_tokens = tokens_seen(last) if last else 0
         if here.is_main_process:
             rewind(self.run, self.name, before)
-        trainer.train(resume_from_checkpoint=last and str(last))
+        with deferred():
+            trainer.train(resume_from_checkpoint=last and str(last))
+        if heed.heard:
+            raise Notice(
+                f"{CALLED[self.name]} has a checkpoint of step {trainer.state.global_step}"
+            )
         # A callback may have ended it after some steps; without one there was no batch.
         if trainer.state.global_step == before < trainer.state.max_steps:
             raise UsageError(
@@ -138,6 +147,8 @@ class Job:
             ):  # TensorBoard's files stay beside them
                 shutil.rmtree(checkpoint, ignore_errors=True)
         here.wait_for_everyone()
+        if heed.agreed():
+            raise Notice(f"{CALLED[self.name]} is finished")
 
 
 def share(total: int, what: str) -> int:

@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any, final
 
 from accelerate import PartialState
-from accelerate.utils import DistributedType
+from accelerate.utils import DistributedType, gather_object
 from safetensors import safe_open
 from transformers import PreTrainedModel, TrainerCallback
 
 from kuleshov.files import replace_text
+from kuleshov.notice import given
 
 _WHOLE = "whole"
 # Here a checkpoint holds the weights as `save_pretrained` writes them, and not in shards.
@@ -103,6 +104,29 @@ class RenamedWeights(TrainerCallback):  # type: ignore[misc]  # transformers has
                 "missing and unexpected keys is settled",
                 checkpoint,
             )
+
+
+@final
+class Heed(TrainerCallback):  # type: ignore[misc]  # transformers has no type information
+    """Ends training with a checkpoint of the step at hand when there was a notice (notice.py).
+
+    Attributes:
+        heard: whether it did.
+    """
+
+    def __init__(self) -> None:
+        self.heard = False
+
+    def agreed(self) -> bool:
+        """Whether one of the processes has a notice: all of them stop at the same step."""
+        if PartialState().num_processes == 1:
+            return given()
+        return any(gather_object([given()]))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        # After the last step the model is saved, and then there is time to end.
+        if state.global_step < state.max_steps and self.agreed():
+            self.heard = control.should_save = control.should_training_stop = True
 
 
 @final

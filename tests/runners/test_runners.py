@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -65,6 +66,65 @@ def test_what_ends_its_process_fails_alone() -> None:
         Failed("the process that worked on it died (exit code 9)"),
         "E",
     ]
+
+
+def once(item: str) -> str:
+    """Dies or hangs at the first time, as where the memory or the time was taken by others."""
+    kind, _, path = item.partition(" ")
+    if not path:
+        return kind
+    with Path(path).open("a") as file:
+        file.write(".")
+    if len(Path(path).read_text()) == 1:
+        if kind == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
+    return kind
+
+
+def test_what_was_lost_with_its_process_is_worked_on_once_more(tmp_path: Path) -> None:
+    with runner("local", 2, LIMITS) as run:
+        items = ["a", f"kill {tmp_path / 'one'}", "b", f"hang {tmp_path / 'other'}", "c"]
+        assert list(run.map(once, items)) == ["a", "kill", "b", "hang", "c"]
+        assert run.retried == 2
+
+
+def alone(item: str) -> str:
+    """Dies as long as somebody else is at work, of which each leaves a file while he is."""
+    folder, _, name = item.rpartition("/")
+    own = Path(folder) / f"at-work-{name}"
+    own.touch()
+    try:
+        time.sleep(0.3)
+        others = [other for other in Path(folder).glob("at-work-*") if other != own]
+        if name == "shy" and others:
+            own.unlink()
+            os._exit(9)
+    finally:
+        own.unlink(missing_ok=True)
+    return name
+
+
+def test_the_second_time_nothing_else_is_worked_on(tmp_path: Path) -> None:
+    items = [f"{tmp_path}/{name}" for name in ("a", "b", "shy", "c", "d", "e")]
+    with runner("local", 2, LIMITS) as run:
+        assert list(run.map(alone, items)) == ["a", "b", "shy", "c", "d", "e"]
+        assert run.retried <= 1
+
+
+def test_a_machine_that_sleeps_takes_no_time_of_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = time.time
+    began = whole()
+    # The clock on the wall jumps ahead by a day while an item is worked on.
+    monkeypatch.setattr(time, "time", lambda: whole() + 86_400 * (whole() > began + 0.2))
+    with runner("local", 1, LIMITS) as run:
+        assert list(run.map(slow, ["a", "b"])) == ["A", "B"]
+        assert run.retried == 0
+
+
+def slow(item: str) -> str:
+    time.sleep(0.6)
+    return item.upper()
 
 
 def test_an_error_of_the_work_itself_comes_through(a_runner: Runner) -> None:

@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import signal
 from pathlib import Path
+from random import Random
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
+from kuleshov.notice import Notice, heeded
 from kuleshov.train import follow as logs
 from kuleshov.train import pipeline
 from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
@@ -76,6 +79,8 @@ def work(data: Path, model: Path, run: Path, kill: str) -> None:
     pipeline.train(data, str(model), run, CONFIG, follow)
 
 
+NOTICES = 20
+"""How often a training is told to end."""
 TIMED = ("step_time", "waiting", "tokens_per_second")
 """What no two runs have in common."""
 
@@ -123,6 +128,48 @@ def test_a_run_killed_again_and_again_ends_as_one_that_is_not(
         assert all(torch.equal(found[name], weights[name]) for name in weights)
     start = load_file(varied.folder / "model.safetensors")
     assert any(not torch.equal(weights[name], start[name]) for name in start)
+
+
+def work_with_notices(data: Path, model: Path, run: Path, most: int, seed: int) -> None:
+    """Train, told to end at random moments; write down how often that was."""
+    torch.set_num_threads(1)
+    vars(logs)["pretext_reward"] = by_content
+    random = Random(seed)
+    for number in range(most):
+        timer = Timer(random.uniform(0.0, 0.6), os.kill, [os.getpid(), signal.SIGTERM])
+        try:
+            with heeded(seconds=1000):
+                timer.start()
+                pipeline.train(data, str(model), run, CONFIG)
+        except Notice:
+            (run / "notices").write_text(str(number + 1))
+        else:
+            return
+        finally:
+            timer.cancel()
+            timer.join()
+    pipeline.train(data, str(model), run, CONFIG)
+
+
+@pytest.mark.parametrize("varied", ["qwen3_vl"], indirect=True)
+def test_a_run_that_is_told_to_end_goes_on_bit_by_bit(varied: Setup, tmp_path: Path) -> None:
+    whole, told = tmp_path / "whole", tmp_path / "told"
+    told.mkdir()
+    context = multiprocessing.get_context("forkserver")
+    arguments = {whole: (0, 0), told: (NOTICES, 7)}
+    for run, asked in arguments.items():
+        given = (varied.data, varied.folder, run, *asked)
+        process = context.Process(target=work_with_notices, args=given)
+        process.start()
+        process.join(560)
+        assert process.exitcode == 0
+    assert int((told / "notices").read_text()) == NOTICES
+    assert lines(told / "metrics.jsonl", *TIMED) == lines(whole / "metrics.jsonl", *TIMED)
+    assert lines(told / "completions.jsonl") == lines(whole / "completions.jsonl")
+    for model in ("sft/model", "model"):
+        weights = load_file(whole / model / "model.safetensors")
+        found = load_file(told / model / "model.safetensors")
+        assert all(torch.equal(found[name], weights[name]) for name in weights)
 
 
 def test_only_whole_checkpoints_are_gone_on_from(tmp_path: Path) -> None:
