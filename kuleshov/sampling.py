@@ -111,3 +111,13 @@ def decimals_for(step: float) -> int:
     (1, 2, 2)
     """
     return max(0, math.floor(-math.log10(step)) + 1)
+
+
+def written(time: float, decimals: int | None) -> str:
+    """A time with this many decimals, or with all that it has where it has more, or for None.
+
+    >>> written(82.0, 0), written(3.3, 2), written(3.14, 1), written(82.0, None)
+    ('82', '3.30', '3.14', '82.0')
+    """
+    rounded = decimals is not None and round(time, decimals) == time
+    return f"{time:.{decimals}f}" if rounded else str(time)

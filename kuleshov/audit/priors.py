@@ -49,9 +49,11 @@ def warnings(samples: Sequence[Sample], floor: Floor) -> list[Finding]:
     if floor.best_constant > floor.chance + HIGH:
         text = f"always {floor.constant} earns {floor.best_constant:.3f}, chance {floor.chance:.3f}"
         found.append(Finding("floor", floor.task, text))
-    answer, share = _commonest([task.write(sample.answer) for sample in samples])
+    answer, share = _commonest([task.write(s.answer, s) for s in samples])
     rng = rng_for("audit", "skew", floor.task)
-    drawn = [_commonest([task.write(task.guess(s, rng)) for s in samples])[1] for _ in range(_SETS)]
+    drawn = [
+        _commonest([task.write(task.guess(s, rng), s) for s in samples])[1] for _ in range(_SETS)
+    ]
     if share > np.mean(drawn) + SKEWED:
         text = f"{share:.0%} of the answers are {answer}; of guessed ones {np.mean(drawn):.0%}"
         found.append(Finding("skew", floor.task, text))
@@ -93,7 +95,7 @@ def _answer_rows(looked: Sequence[Looked], features: Callable[[Sample, str], lis
     for one in looked:
         task = task_of(one.sample)
         answers = [one.sample.answer, *(task.guess(one.sample, rng) for _ in range(_GUESSES))]
-        blocks.append([features(one.sample, task.write(answer)) for answer in answers])
+        blocks.append([features(one.sample, task.write(answer, one.sample)) for answer in answers])
     videos = np.unique([one.sample.video_ids[0] for one in looked], return_inverse=True)[1]
     size = 1 + _GUESSES
     labels = np.tile(np.arange(size) == 0, len(looked))
@@ -105,7 +107,7 @@ def _answer_rows(looked: Sequence[Looked], features: Callable[[Sample, str], lis
 
 def _of_answer(looked: Sequence[Looked]) -> Callable[[Sample, str], list[float]]:
     """The numbers in a written answer, its length, and which of the commonest answers it is."""
-    texts = Counter(task_of(one.sample).write(one.sample.answer) for one in looked)
+    texts = Counter(task_of(one.sample).write(one.sample.answer, one.sample) for one in looked)
     common = [text for text, _ in texts.most_common(_TEXTS)] if len(texts) <= _TEXTS else []
 
     def features(sample: Sample, text: str) -> list[float]:

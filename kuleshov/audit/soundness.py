@@ -13,7 +13,7 @@ def of_sample(sample: Sample) -> list[Finding]:
     """Faults that need no frames: the gold answer must earn 1, and JSON must keep everything."""
     found = []
     task = task_of(sample)
-    earned = task.score(sample, task.completion(sample.answer)).total
+    earned = task.score(sample, task.completion(sample.answer, sample)).total
     if earned != 1.0:
         found.append(_wrong(sample, f"its own answer {sample.answer} earns {earned}, not 1"))
     if Sample.from_json(sample.to_json()) != sample:

@@ -89,7 +89,8 @@ def answers(name: str, samples: Sequence[Sample], repeats: int = 1, seed: int = 
 
 
 def _scored(sample: Sample, repeat: int, answer: Json) -> Result:
-    completion = "" if answer is None or needs_judge(sample) else task_of(sample).completion(answer)
+    silent = answer is None or needs_judge(sample)
+    completion = "" if silent else task_of(sample).completion(answer, sample)
     reward = score(sample, completion)
     return Result(
         sample=sample.id,

@@ -138,7 +138,7 @@ def answer(subject: Subject, left: float) -> Found:
         remedy = f"set eos_token to {token!r} in tokenizer_config.json and generation_config.json"
         return Found("answer", WRONG, text, remedy, {**figures, "written": token})
     for sample in subject.chosen:
-        ids = subject.encoder.answer_ids(task_of(sample).completion(sample.answer))
+        ids = subject.encoder.answer_ids(task_of(sample).completion(sample.answer, sample))
         (text,) = subject.encoder.texts([ids.tolist()])
         if (earned := score(sample, text).total) < 1:
             said = (

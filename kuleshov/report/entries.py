@@ -96,7 +96,7 @@ def marks_of(sample: Sample) -> list[Place]:
 def written(sample: Sample, answer: Json) -> str:
     """An answer to a sample as its prompt asks for it; as JSON where the task is not known here."""
     try:
-        return task_of(sample).write(answer)
+        return task_of(sample).write(answer, sample)
     except KuleshovError:
         return dump_json(answer)
 

@@ -60,7 +60,7 @@ def _item(pick: Pick, root: Location) -> dict[str, Any]:
         "why": pick.why,
         "video": sample.provenance["videos"][0]["path"],
         "media": media,
-        "truth": task_of(sample).write(sample.answer),
+        "truth": task_of(sample).write(sample.answer, sample),
     }
 
 

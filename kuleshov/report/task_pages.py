@@ -253,7 +253,7 @@ def _sample(name: str, setting: str, made: dict[tuple[str, str], Made], folder: 
 {samples[0].prompt}
 ```
 
-Answer: {_code(task_of(samples[0]).write(samples[0].answer))}
+Answer: {_code(task_of(samples[0]).write(samples[0].answer, samples[0]))}
 """
 
 

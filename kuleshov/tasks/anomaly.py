@@ -22,7 +22,7 @@ import numpy as np
 
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video
-from kuleshov.sampling import decimals_for, too_short, uniform_in
+from kuleshov.sampling import decimals_for, too_short, uniform_in, written
 from kuleshov.tasks.perturbations import (
     DESCRIPTIONS,
     EDITED,
@@ -236,8 +236,11 @@ class Anomaly(Task):
         nothing = {"edit": "nothing", "start": start, "stop": stop}
         return replace(sample, media=(replace(item, frames=frames, edits=(nothing,)),))
 
-    def write(self, answer: Json) -> str:
-        return f"{answer[0]}-{answer[1]}"
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
+        decimals = self.decimals
+        if decimals is None and sample is not None:
+            decimals = _clock(sample)[1]
+        return "-".join(written(time, decimals) for time in answer)
 
     def parse(self, text: str, sample: Sample) -> Json:
         # As published, "1." and ".5" included, but for numbers too large to be finite.

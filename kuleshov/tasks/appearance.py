@@ -23,7 +23,7 @@ import numpy as np
 
 from kuleshov.errors import UsageError
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video
-from kuleshov.sampling import Clip, decimals_for
+from kuleshov.sampling import Clip, decimals_for, written
 from kuleshov.tasks.counting import SHAPES
 from kuleshov.tasks.task import Donors, Part, Task, Unit
 
@@ -166,8 +166,8 @@ class Appearance(Task):
         edits = tuple({**edit, "size": 0.0} for edit in item.edits)
         return replace(sample, media=(replace(item, edits=edits),))
 
-    def write(self, answer: Json) -> str:
-        return str(answer)
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
+        return written(answer, decimals_for(1 / self.fps))
 
     def parse(self, text: str, sample: Sample) -> Json:
         seconds = float(text) if _SECONDS.fullmatch(text) else inf

@@ -97,7 +97,7 @@ class Choice(Task):
             for answer, text in self.options(sample).items()
         ]
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return str(answer)
 
     def parse(self, text: str, sample: Sample) -> Json:

@@ -229,7 +229,7 @@ class Counting(Task):
         edits = tuple({**edit, "size": 0.0} for edit in item.edits)
         return replace(sample, media=(replace(item, edits=edits),))
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return ",".join(map(str, answer))
 
     def parse(self, text: str, sample: Sample) -> Json:

@@ -53,7 +53,7 @@ class GivenChoice(Given):
     def candidates(self, samples: Sequence[Sample]) -> Iterable[Json]:
         return answers_of(samples)
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return str(answer)
 
     def parse(self, text: str, sample: Sample) -> Json:
@@ -91,7 +91,7 @@ class GivenYesNo(Given):
     def candidates(self, samples: Sequence[Sample]) -> Iterable[Json]:
         return answers_of(samples)
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return str(answer)
 
     def parse(self, text: str, sample: Sample) -> Json:
@@ -122,7 +122,7 @@ class GivenOrder(Given):
     def guess(self, sample: Sample, rng: np.random.Generator) -> Json:
         return (rng.permutation(self.length) + 1).tolist()
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return ", ".join(map(str, answer))
 
     def chance(self, sample: Sample, rng: np.random.Generator) -> float:

@@ -37,7 +37,7 @@ class GivenText(Given):
         """All answers of the set; none where a judge would have to be asked."""
         return [] if self.judged else sorted({sample.answer[0] for sample in samples})
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return str(answer if isinstance(answer, str) else answer[0])
 
     def chance(self, sample: Sample, rng: np.random.Generator) -> float:
@@ -72,7 +72,7 @@ class GivenCaption(Given):
     def chance(self, sample: Sample, rng: np.random.Generator) -> float:
         return 0.0
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return str(answer)
 
     def parse(self, text: str, sample: Sample) -> Json:

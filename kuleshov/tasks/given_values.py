@@ -42,7 +42,7 @@ class GivenNumber(Given):
     def guess(self, sample: Sample, rng: np.random.Generator) -> Json:
         return None
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return f"{answer:.15g}"
 
     def chance(self, sample: Sample, rng: np.random.Generator) -> float:
@@ -85,7 +85,7 @@ class GivenInterval(Given):
         step = max(1, len(found) // _CANDIDATES)
         return [[list(span)] for span in (*found[::step], (0.0, longest))]
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         start, end = answer[0]
         return f"{start:.15g} - {end:.15g}"
 

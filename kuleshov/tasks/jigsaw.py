@@ -186,7 +186,7 @@ class Jigsaw(Task):
         """The clips in their true order, under the numbers that they had in another one."""
         return replace(sample, media=tuple(sample.media[i - 1] for i in sample.answer))
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return "".join(map(str, answer))
 
     def parse(self, text: str, sample: Sample) -> Json:

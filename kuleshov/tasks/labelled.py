@@ -128,7 +128,7 @@ class Labelled(Task):
         """Nothing was done to the video."""
         return None
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return str(answer)
 
     def parse(self, text: str, sample: Sample) -> Json:

@@ -262,7 +262,7 @@ class Masked(Task):
         context, *stills = sample.media
         return replace(sample, media=(context.edited({"edit": "grey"}), *stills))
 
-    def write(self, answer: Json) -> str:
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
         return ",".join(map(str, answer))
 
     def parse(self, text: str, sample: Sample) -> Json:

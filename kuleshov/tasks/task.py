@@ -110,8 +110,14 @@ class Task(ABC):
         """The constant answers among which the best one over a set is searched."""
 
     @abstractmethod
-    def write(self, answer: Json) -> str:
-        """An answer as the prompt asks for it."""
+    def write(self, answer: Json, sample: Sample | None = None) -> str:
+        """An answer as the prompt asks for it.
+
+        Args:
+            answer: of the task's form.
+            sample: whose prompt says how, such as with how many decimals; without one, in any way
+                that is read as this answer.
+        """
 
     @abstractmethod
     def parse(self, text: str, sample: Sample) -> Json:
@@ -156,9 +162,9 @@ class Task(ABC):
         return Reward(parts.pop("total"), parts, answer)
 
     @final
-    def completion(self, answer: Json) -> str:
-        """A completion that gives this answer in the task's form."""
-        return wrap(self.write(answer), self.form)
+    def completion(self, answer: Json, sample: Sample | None = None) -> str:
+        """A completion that gives this answer in the task's form, see `write`."""
+        return wrap(self.write(answer, sample), self.form)
 
     @final
     def knobs(self) -> dict[str, Json]:

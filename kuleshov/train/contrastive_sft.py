@@ -51,7 +51,7 @@ _OTHER = ("length_d", "length_x", "words", "known")
 def text_of(sample: Sample) -> str:
     """The x of a sample: its question without media, and its true answer."""
     question = sample.prompt.replace(VIDEO, "").replace(IMAGE, "").strip()
-    return f"{question} {task_of(sample).completion(sample.answer)}"
+    return f"{question} {task_of(sample).completion(sample.answer, sample)}"
 
 
 class ContrastiveCollator(VideoCollator):

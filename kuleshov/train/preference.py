@@ -57,7 +57,7 @@ def pair(
     """
     if source not in SOURCES:
         raise unknown_name("source of rejected sides", source, SOURCES)
-    truth = task_of(sample).completion(sample.answer)
+    truth = task_of(sample).completion(sample.answer, sample)
     wrong = _wrong(sample, max_reward, seed) if source == ANSWER else truth
     other = sample if source == ANSWER else degraded(sample, source)
     if wrong is None or other is None:
@@ -74,7 +74,7 @@ def _wrong(sample: Sample, max_reward: float, seed: int) -> str | None:
     task = task_of(sample)
     rng = rng_for("preference", seed, sample.id)
     for _ in range(_TRIES):
-        completion = task.completion(task.guess(sample, rng))
+        completion = task.completion(task.guess(sample, rng), sample)
         if task.score(sample, completion).total <= max_reward:
             return completion
     return None

@@ -38,7 +38,7 @@ class VideoCollator:
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         samples = [Sample.from_json(entry["sample"]) for entry in rows]
-        answers = [task_of(sample).completion(sample.answer) for sample in samples]
+        answers = [task_of(sample).completion(sample.answer, sample) for sample in samples]
         return batch(
             [self.encoder(sample) for sample in samples],
             self.encoder.processor.tokenizer.pad_token_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,6 +77,36 @@ def test_the_true_answer_earns_exactly_one(made: Made, name: str, setting: str) 
         reward = task.score(sample, task.completion(sample.answer))
         assert reward.total == 1.0
         assert reward.answer == sample.answer
+
+
+def shape(text: str) -> str:
+    """A written answer without its digits: how many numbers, with what between, of which form."""
+    return re.sub(r"\d+", lambda m: "#", re.sub(r"\.(\d+)", lambda m: "." + "d" * len(m[1]), text))
+
+
+@pytest.mark.parametrize("times", [1, 13, 90])
+@both_settings_of_every_task
+def test_the_true_answer_is_written_as_the_prompt_asks(
+    made: Made, videos: list[Video], name: str, setting: str, times: int
+) -> None:
+    """With as many decimals, in the form of the example, or by a letter that is listed."""
+    longer = [replace(v, end=v.start + times * v.duration) for v in videos]
+    looks = name == "masked"  # which decodes; its answers are numbers of candidates
+    samples = made[name, setting] if times == 1 or looks else make_all(longer, name, setting)
+    if times == 1:
+        assert samples
+    for sample in samples:
+        text = task_of(sample).write(sample.answer, sample)
+        if example := re.search(r"for example (\S+)\. ", f"{sample.prompt} "):
+            # Numbers of several digits may stand where the example has one.
+            assert shape(text) == shape(example[1])
+        if decimals := re.search(r"(\d+) decimals?\b", sample.prompt):
+            found = [len(number.partition(".")[2]) for number in re.findall(r"\d+\.?\d*", text)]
+            assert found and set(found) == {int(decimals[1])}
+        if options := re.findall(r"^([A-Z])\. ", sample.prompt, re.MULTILINE):
+            assert text in options
+        told = example or options or "yes or no" in sample.prompt or name == "odd_clip"
+        assert told, sample.prompt
 
 
 @both_settings_of_every_task

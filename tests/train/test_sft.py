@@ -267,3 +267,15 @@ def test_trl_has_the_methods_that_are_overridden_here() -> None:
         "return_outputs",
         "num_items_in_batch",
     ]
+
+
+def test_a_target_has_the_decimals_that_its_prompt_asks_for(setup: Setup) -> None:
+    one = next(sample for sample in setup.samples if sample.task == "anomaly")
+    (item,) = one.media
+    # A step of 2 s: no decimals.
+    slow = tuple(f._replace(shown_seconds=2.0 * i) for i, f in enumerate(item.frames))
+    sample = replace(one, media=(replace(item, frames=slow),), answer=[8.0, 20.0])
+    inputs = VideoCollator(setup.encoder)([{"sample": sample.to_json()}])
+    ids = inputs["labels"][inputs["labels"] >= 0]
+    wanted = setup.encoder.answer_ids(task_of(sample).completion([8, 20]))
+    assert ids.tolist() == wanted.tolist()
