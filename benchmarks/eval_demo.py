@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import time
 from dataclasses import replace
@@ -94,7 +93,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--output", type=Path, default=Path("runs/eval-demo"))
     out = parser.parse_args().output
-    shutil.rmtree(out, ignore_errors=True)
+    if out.exists() and any(out.iterdir()):
+        sys.exit(f"{out} is not empty; remove it, or give another folder with --output")
     started = time.monotonic()
     said: set[str] = set()
 

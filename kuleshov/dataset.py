@@ -16,6 +16,7 @@ it exists, the set is complete.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ import yaml
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text, replacing
 from kuleshov.locations import Location, Remote, location
+from kuleshov.owned import read_mark, set_mark
 from kuleshov.sample import Sample, Skip, dump_json
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 SPLITS = ("train", "held_out")
+FROZEN = "bench.json"
+"""The file of a set that is frozen (evaluate/bench.py)."""
+_SHARD = re.compile(r"\d{5,}")
 _ROWS_PER_FILE = 20_000
 _ROWS_PER_GROUP = 250
 
@@ -81,6 +86,7 @@ def write(
     results: Iterable[Sample | Skip],
     config: dict[str, Any],
     more: dict[str, Any] | None = None,
+    made: str = "",
 ) -> dict[str, Any]:
     """Write a whole set and return its summary. Few samples are in memory at a time.
 
@@ -91,6 +97,7 @@ def write(
         results: what it is to hold.
         config: the settings, with the folder of videos under "videos" (see `root_in`).
         more: what the summary says besides the counts.
+        made: what `finished` knows the set by, written into the mark of the folder.
 
     Raises:
         WriteError: the disk is full, or the folder cannot be written.
@@ -109,8 +116,46 @@ def write(
     summary = {**counts.summary(), **(more or {})}
     replace_text(out / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     replace_text(out / "README.md", _card(summary))
+    if made:
+        set_mark(out, "samples", made=made)
     replace_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def finished(
+    out: Path, overwrite: bool, made: str = "", read: Iterable[Path] = ()
+) -> dict[str, Any] | None:
+    """See that a set may be written where there may be one.
+
+    Args:
+        out: the folder.
+        overwrite: whether a finished set may be made anew.
+        made: what decides the set, without the content of files.
+        read: local files that it was made from, which are not to have changed since.
+
+    Returns:
+        The summary of the finished set that is there already, if it is the same one; else None.
+
+    Raises:
+        UsageError: there is a finished set, or a frozen one, which is never made anew.
+    """
+    summary, frozen = out / "summary.json", (out / FROZEN).exists()
+    if not summary.exists() and not frozen:
+        return None
+    if made and summary.exists() and read_mark(out).get("made") == made:
+        at = summary.stat().st_mtime_ns
+        if not overwrite and all(path.stat().st_mtime_ns <= at for path in read):
+            return load_summary(out)
+    if frozen:
+        raise UsageError(
+            f"{out} is a frozen benchmark ({FROZEN}), which stays what it is; give another folder"
+        )
+    if not overwrite:
+        raise UsageError(
+            f"{out} holds a finished set of samples, made with other settings or videos, or by a "
+            "version that wrote down less; give another folder, or make it anew with --overwrite"
+        )
+    return None
 
 
 class _Shards:
@@ -159,7 +204,8 @@ class _Shards:
         self._finish()
         # Of a larger set that was here before.
         for stale in self.folder.glob(f"{self.split}-*.parquet"):
-            if int(stale.stem.removeprefix(f"{self.split}-")) >= self._shards:
+            number = stale.stem.removeprefix(f"{self.split}-")
+            if _SHARD.fullmatch(number) and int(number) >= self._shards:
                 stale.unlink()
 
 

@@ -10,13 +10,13 @@
       report.html   the page; what it reads lies in report_files/, its tables beside it
       result.json   its figures
 
-An interrupted demo goes on where it was; a finished one starts over.
+An interrupted demo goes on where it was; a finished one starts over: its own files are removed,
+by their names, and nothing else is.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,10 +25,51 @@ from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.files import replace_text
+from kuleshov.owned import MARK, remove, writing
 from kuleshov.progress import Figures, Progress
 from kuleshov.recipe import load
 from kuleshov.synthesize import MakeConfig, make, with_both_sides
 from kuleshov.train.config import TrainConfig
+
+_MODEL = (
+    *("config.json", "generation_config.json", "processor_config.json", "tokenizer_config.json"),
+    *("preprocessor_config.json", "video_preprocessor_config.json", "tokenizer.json"),
+    *("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"),
+    *("chat_template.jinja", "chat_template.json", "*.safetensors", "*.safetensors.index.json"),
+    *("trained_on.json", "README.md", "training_args.bin", "tokenizer.model"),
+)
+_RUN = (MARK, "config.yaml", "environment.json")
+_CHECKPOINT = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "trainer_state.json", "whole")
+_PHASES = ("sft", "dpo", "grpo")
+_FILES = (
+    *("settings.txt", "result.json", "report.html", "report.json", "report.md", "report.tex"),
+    *(f"report_files/{name}" for name in (MARK, "data.js", "details/*.js", "sheets/*.jpg")),
+    *("clips/clip-*.mp4", "clips/.*.tmp"),
+    *(f"samples/{name}" for name in (MARK, "config.yaml", "skips.jsonl", "summary.json")),
+    *("samples/README.md", "samples/samples/*-*.parquet"),
+    *("samples/.making/*", "samples/.making/*/*"),
+    *(f"tiny/{name}" for name in _MODEL),
+    *(f"train/{name}" for name in (*_RUN, "metrics.jsonl", "completions.jsonl", "left_out.jsonl")),
+    *(f"train/{model}/{name}" for model in ("model", "model.tmp") for name in _MODEL),
+    *(f"train/{phase}/no_pair.json" for phase in _PHASES),
+    *(
+        f"train/{phase}/{folder}/{name}"
+        for phase in _PHASES
+        for folder in ("model", "model.tmp", "adapter")
+        for name in (*_MODEL, "adapter_config.json")
+    ),
+    *(
+        f"train/{phase}/checkpoints/checkpoint-*/{name}"
+        for phase in _PHASES
+        for name in (*_MODEL, *_CHECKPOINT, "adapter_config.json", "objective.json", "window-*.pt")
+    ),
+    *(
+        f"{run}/{name}"
+        for run in ("before", "after")
+        for name in (*_RUN, "results.jsonl", "left_out.jsonl")
+    ),
+)
+"""What a demo may have written, as `remove` takes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +113,13 @@ def demo(
     Raises:
         UsageError: a recipe or a folder that cannot be used.
     """
+    with writing(out, "demo", *([] if videos is None else [videos])):
+        return _demo(recipe, out, videos, progress, figures)
+
+
+def _demo(
+    recipe: Path, out: Path, videos: Path | None, progress: Progress, figures: Figures
+) -> Path:
     from kuleshov.evaluate.runner import evaluate
     from kuleshov.report.build import build
     from kuleshov.report.compared import labelled
@@ -85,8 +133,7 @@ def demo(
 
     settings = f"{recipe.read_text(encoding='utf-8')}\nvideos: {videos and videos.resolve()}\n"
     if (out / "result.json").exists() or not _same_settings(out, settings):
-        shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True, exist_ok=True)
+        remove(out, *_FILES)
     replace_text(out / "settings.txt", settings)
 
     data = out / "samples"
@@ -111,7 +158,7 @@ def demo(
                 sample.provenance.get("near_duplicate_of", sample.video_ids[0])
                 for sample in load_samples(data)
             ]
-            make(videos, data, with_both_sides(make_config, ids), progress)
+            make(videos, data, with_both_sides(make_config, ids), progress, overwrite=True)
     samples = load_samples(data)
     if not {"train", "held_out"} <= {sample.split for sample in samples}:
         raise UsageError(

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from kuleshov.errors import WriteError
+
+_TEMPORARY = re.compile(r"\..*\.(?:[0-9a-f]{12}\.)?tmp")
+
+
+def temporary(path: Path) -> Path:
+    """Beside a file, the name for what is not whole yet."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether it is a file that was never whole, of a writer that was killed."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 @contextmanager
@@ -19,22 +32,22 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         WriteError: the disk is full or the folder cannot be written; the old file is still there.
     """
     # Always the same name: what a kill leaves behind is written over by the next run.
-    temporary = path.with_name(f".{path.name}.tmp")
+    written = temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritten(path, error) from error
     try:
-        with temporary.open("wb") as file:
+        with written.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(written, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        written.unlink(missing_ok=True)
         raise _unwritten(path, error) from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        written.unlink(missing_ok=True)
         raise
 
 

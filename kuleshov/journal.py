@@ -12,7 +12,6 @@ that is missing, and what it writes in the end is the same as without the interr
 from __future__ import annotations
 
 import json
-import shutil
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar, overload
 
 from kuleshov.files import replace_text
+from kuleshov.owned import remove
 from kuleshov.progress import Progress
 from kuleshov.runners import Failed, Runner
 from kuleshov.sample import Json, dump_json
@@ -77,7 +77,7 @@ class Journal:
         self.folder = folder
         written = folder / "key"
         if not written.is_file() or written.read_text(encoding="utf-8") != key:
-            shutil.rmtree(folder, ignore_errors=True)
+            self.remove()
             replace_text(written, key)
 
     def run(
@@ -130,7 +130,7 @@ class Journal:
 
     def remove(self) -> None:
         """Forget everything: the work is done, or starts over."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder, "*", "*/*")
 
     def _part(self, phase: str, start: int) -> Path:
         return self.folder / phase / f"{start // PART:08}"

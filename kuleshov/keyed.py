@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from kuleshov.dataset import (
+    finished,
     iterate_samples,
     load_skips,
     load_summary,
@@ -29,6 +30,7 @@ from kuleshov.endpoint import Endpoint
 from kuleshov.errors import UsageError
 from kuleshov.keywords import BadReply, extracted, prompt_of
 from kuleshov.locations import Location
+from kuleshov.owned import writing
 from kuleshov.pairing import Keywords, Pairing
 from kuleshov.pairs import KEY_FRAMES
 from kuleshov.progress import Progress
@@ -46,6 +48,7 @@ def write_keyed(
     pairing: Pairing,
     keywords: Keywords = extracted,
     progress: Progress = lambda *_: None,
+    overwrite: bool = False,
 ) -> dict[str, int]:
     """Write a set again with the key frames of its samples.
 
@@ -55,6 +58,7 @@ def write_keyed(
         pairing: finds key frames.
         keywords: of a text, for "relevance".
         progress: told of every sample.
+        overwrite: whether a finished set is made anew.
 
     Returns:
         How many samples there are of each kind, also in `summary.json` as "key_frames": "with"
@@ -62,7 +66,8 @@ def write_keyed(
         "not_for", left as they are since `pairing` is not for them.
 
     Raises:
-        UsageError: there is no finished set in `out`, or `into` is the set itself.
+        UsageError: there is no finished set in `out`, or `into` is the set itself or holds
+            something else.
     """
     if into.resolve() == out.resolve():
         raise UsageError(f"{into} is the set itself; give another folder for the one to write")
@@ -79,7 +84,9 @@ def write_keyed(
             yield keyed
             progress("finding key frames", done, total)
 
-    write(into, results(), config, {"key_frames": counts})
+    with writing(into, "samples", out):
+        finished(into, overwrite)
+        write(into, results(), config, {"key_frames": counts})
     return counts
 
 

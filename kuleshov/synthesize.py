@@ -30,6 +30,7 @@ from kuleshov.labels import Label, by_video, read_labels
 from kuleshov.locations import Location
 from kuleshov.mixture import Priorities, largest, preferences, scaled
 from kuleshov.near_duplicates import NO_HASH, groups, hash_of
+from kuleshov.owned import apart, remove, writing
 from kuleshov.pacing import paced
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, fraction, rng_for
@@ -50,11 +51,13 @@ def make(
     config: MakeConfig,
     progress: Progress = lambda *_: None,
     retry_skipped: bool = False,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Read videos and write a set of samples; returns the summary, and under "retried" how many
     videos were worked on once more by this process.
 
-    Killed at any point and started again, it goes on, and ends with the same bytes.
+    Killed at any point and started again, it goes on, and ends with the same bytes. A finished set
+    of the same settings and videos is left as it is.
 
     Args:
         videos: a folder, glob, list, dataset or address, see `kuleshov.sources`.
@@ -64,17 +67,34 @@ def make(
         retry_skipped: of a finished set with the same settings keep the samples, and work again on
             the videos that were skipped as their process died or took too much. A mixture
             (`counts`, `weights`) is made anew, as it says nothing of what was left over.
+        overwrite: whether another finished set is made anew.
 
     Raises:
-        UsageError: no videos, nothing finished to retry, or a recipe that names unknown tasks or
-            knobs.
+        UsageError: no videos, nothing finished to retry, a recipe that names unknown tasks or
+            knobs, or a folder that holds something else.
         WriteError: the disk is full, or `out` cannot be written.
     """
     tasks = config.built()
     config.labelled_task()
+    with writing(out, "samples", Path(str(videos).removeprefix("file://"))):
+        return _make(videos, out, config, tasks, progress, retry_skipped, overwrite)
+
+
+def _make(
+    videos: Path | str,
+    out: Path,
+    config: MakeConfig,
+    tasks: Mapping[str, Task],
+    progress: Progress,
+    retry_skipped: bool,
+    overwrite: bool,
+) -> dict[str, Any]:
     rows = read_labels(Path(config.labelled["path"])) if config.labelled else []
     source = find(Asked(str(videos), out / "videos", config.column, config.root, progress))
     root, files = source.root, source.paths
+    local = [root / path for path in files] if isinstance(root, Path) else []
+    if root != out / "videos" and isinstance(root, Path):
+        apart(out, root)
     resolved = {
         "source": str(videos),
         "videos": dataset.root_in(out, root),
@@ -97,7 +117,12 @@ def make(
     }
     kept_before = _before(out, resolved) if retry_skipped else {}
     work = out / ".making"
-    state = [fingerprint(root, files), [list(row) for row in rows]]
+    labels = [list(row) for row in rows]
+    made = f"{digest(dump_json([__version__, resolved, labels, files])):032x}"
+    if (summary := dataset.finished(out, overwrite or retry_skipped, made, local)) is not None:
+        remove(work, "*", "*/*")
+        return {**summary, "retried": 0}
+    state = [fingerprint(root, files), labels]
     journal = Journal(work, dump_json([__version__, resolved, *state]))
     with runner(config.runner, config.workers, config.limits()) as run:
         journal.run("read", partial(_read, root), files, _unread, run, progress, "reading")
@@ -121,7 +146,7 @@ def make(
         more = {"mixture": priorities.summary(counts)}
     else:
         kept, more = _made(journal), {}
-    summary = dataset.write(out, chain(skips, kept), resolved, more)
+    summary = dataset.write(out, chain(skips, kept), resolved, more, made)
     journal.remove()
     return {**summary, "retried": run.retried}
 

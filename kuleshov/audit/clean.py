@@ -9,12 +9,15 @@ from typing import Any
 import yaml
 
 from kuleshov.audit.findings import Findings
-from kuleshov.dataset import iterate_samples, load_skips, root_in, videos_root, write
+from kuleshov.dataset import finished, iterate_samples, load_skips, root_in, videos_root, write
 from kuleshov.errors import UsageError
+from kuleshov.owned import writing
 from kuleshov.sample import Sample, Skip
 
 
-def write_clean(out: Path, findings: Findings, clean: Path) -> dict[str, Any]:
+def write_clean(
+    out: Path, findings: Findings, clean: Path, overwrite: bool = False
+) -> dict[str, Any]:
     """Write a set again without the samples that have an error of their own.
 
     Each of them becomes a Skip with its first error as the reason. Errors that are no single
@@ -24,12 +27,13 @@ def write_clean(out: Path, findings: Findings, clean: Path) -> dict[str, Any]:
         out: the set.
         findings: of it, from an audit of every sample.
         clean: the folder to write, not `out`.
+        overwrite: whether a finished set is made anew.
 
     Returns:
         The summary of the new set.
 
     Raises:
-        UsageError: `clean` is the set itself.
+        UsageError: `clean` is the set itself, or holds something else.
     """
     if clean.resolve() == out.resolve():
         raise UsageError(f"{clean} is the set itself; give another folder for the clean one")
@@ -46,4 +50,6 @@ def write_clean(out: Path, findings: Findings, clean: Path) -> dict[str, Any]:
                 path = sample.provenance["videos"][0]["path"]
                 yield Skip(path, f"dropped by check: {fault.kind}: {fault.text}", sample.task)
 
-    return write(clean, results(), config)
+    with writing(clean, "samples", out):
+        finished(clean, overwrite)
+        return write(clean, results(), config)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import err
+from kuleshov.cli.options import Overwrite
 from kuleshov.cli.summaries import made
 from kuleshov.live import live
 
@@ -32,6 +33,7 @@ def benchmark(
         bool, typer.Option("--judged", help="Free text is graded by eval.judge of a recipe.")
     ] = False,
     workers: Annotated[int | None, typer.Option(help="Processes; change no sample.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a sample set of a published benchmark that lies in a local folder.
 
@@ -51,7 +53,7 @@ def benchmark(
         workers=workers,
     )
     with live(err) as shown:
-        summary = import_benchmark(name, folder, output, settings, shown.progress)
+        summary = import_benchmark(name, folder, output, settings, shown.progress, overwrite)
     if summary["missing"]:
         count = len(summary["missing"])
         err.print(f"{count} videos are missing: this is not the whole benchmark", soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import empty_table, err, out
-from kuleshov.cli.options import Data
+from kuleshov.cli.options import Data, Overwrite
 from kuleshov.cli.training import training_libraries
 from kuleshov.live import live
 
@@ -34,6 +34,7 @@ def check(
             metavar="CLEAN", help="Look at all samples and write the set without faulty ones."
         ),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Try to cheat: is each sample sound, and can answers be had without watching?
 
@@ -41,9 +42,18 @@ def check(
     """
     from kuleshov.audit import audit
     from kuleshov.audit.clean import write_clean
-    from kuleshov.dataset import load_samples
+    from kuleshov.dataset import finished, load_samples, load_summary
+    from kuleshov.owned import check as check_folder
+    from kuleshov.owned import check_page
     from kuleshov.report.check import write_check
 
+    load_summary(data)
+    check_folder(data, "samples")
+    page = data / "check.html"
+    check_page(page)
+    if drop is not None:
+        check_folder(drop, "samples")
+        finished(drop, overwrite)
     for_model = []
     if model is not None:
         with training_libraries():
@@ -73,11 +83,10 @@ def check(
         err.print(f"warning: {warning}", markup=False, soft_wrap=True)
     for error in findings.errors:
         err.print(f"error: {error}", markup=False, soft_wrap=True)
-    page = data / "check.html"
     write_check(page, data.name, findings)
     out.print(str(page), soft_wrap=True)
     if drop is not None:
-        summary = write_clean(data, findings, drop)
+        summary = write_clean(data, findings, drop, overwrite)
         dropped = f"{len(findings.faulty())} dropped"
         out.print(f"{summary['samples']} samples in {drop}, {dropped}", soft_wrap=True)
     out.print(f"{len(findings.errors)} errors, {len(findings.warnings)} warnings")

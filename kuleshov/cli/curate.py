@@ -57,25 +57,28 @@ def curate(
     from kuleshov.curate.transient import Transient
     from kuleshov.curate.video_r1 import rows
     from kuleshov.endpoint import Endpoint
+    from kuleshov.owned import writing
 
-    if layout == _VIDEO_R1:
-        curated = rows(_published(annotation or clips))
-    else:
-        if layout not in SOURCES:
-            raise unknown_name("layout", layout, [*SOURCES, _VIDEO_R1])
-        source = SOURCES[layout]
-        knobs = {"file": file, "fps": fps}
-        given = {name: value for name, value in knobs.items() if value is not None}
-        if other := set(given) - set(signature(source).parameters):
-            raise UsageError(f"--{other.pop()} is not for layout {layout}; leave it out")
-        if endpoint is None or model_name is None:
-            raise UsageError("clips are described by a model; give --endpoint and --model-name")
-        settings = Curation(transient=Transient(rule=rule))  # type: ignore[arg-type]  # is checked
-        calls, kept = CallConfig(concurrency=concurrency), output / REPLIES
-        with Endpoint(endpoint, model_name, calls, kept) as model, live(err) as shown:
-            found = list(source(annotation or clips, **given))
-            curated = run(found, clips, model.see, settings, shown.progress, model.each)
-    summary = write(curated, output)
+    read = (clips,) if annotation is None else (clips, annotation)
+    with writing(output, "curated", *read):
+        if layout == _VIDEO_R1:
+            curated = rows(_published(annotation or clips))
+        else:
+            if layout not in SOURCES:
+                raise unknown_name("layout", layout, [*SOURCES, _VIDEO_R1])
+            source = SOURCES[layout]
+            knobs = {"file": file, "fps": fps}
+            given = {name: value for name, value in knobs.items() if value is not None}
+            if other := set(given) - set(signature(source).parameters):
+                raise UsageError(f"--{other.pop()} is not for layout {layout}; leave it out")
+            if endpoint is None or model_name is None:
+                raise UsageError("clips are described by a model; give --endpoint and --model-name")
+            settings = Curation(transient=Transient(rule=rule))  # type: ignore[arg-type]  # is checked
+            calls, kept = CallConfig(concurrency=concurrency), output / REPLIES
+            with Endpoint(endpoint, model_name, calls, kept) as model, live(err) as shown:
+                found = list(source(annotation or clips, **given))
+                curated = run(found, clips, model.see, settings, shown.progress, model.each)
+        summary = write(curated, output)
     table = empty_table("left out", "times")
     for reason, times in curated.reasons.items():
         table.add_row(reason, str(times))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import err
+from kuleshov.cli.options import Overwrite
 from kuleshov.cli.summaries import made
 from kuleshov.live import live
 
@@ -21,6 +22,7 @@ def import_rows(
         float, typer.Option(help="Share of videos held out; 1 for a benchmark.")
     ] = 0.0,
     workers: Annotated[int | None, typer.Option(help="Processes; change no sample.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a sample set of published rows and frames: VideoSSR-30K, VIUBench.
 
@@ -31,5 +33,5 @@ def import_rows(
 
     settings = PublishedConfig(frames=frames, prefix=prefix, held_out=held_out, workers=workers)
     with live(err) as shown:
-        summary = run(rows, output, settings, shown.progress)
+        summary = run(rows, output, settings, shown.progress, overwrite)
     made(summary, output)

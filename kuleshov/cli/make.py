@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kuleshov.cli.console import err, out
-from kuleshov.cli.options import PUSH, Config, Sets
+from kuleshov.cli.options import PUSH, Config, Overwrite, Sets
 from kuleshov.cli.summaries import made
 from kuleshov.live import live
 
@@ -51,6 +51,7 @@ def make(
         ),
     ] = False,
     sets: Sets = None,
+    overwrite: Overwrite = False,
     push_to_hub: Annotated[
         str | None, typer.Option(metavar="REPO", help=PUSH.format(what="the set"))
     ] = None,
@@ -80,7 +81,7 @@ def make(
     if push_to_hub is not None:
         hub.check(push_to_hub)
     with live(err) as shown:
-        summary = run(videos, output, settings, shown.progress, retry_skipped)
+        summary = run(videos, output, settings, shown.progress, retry_skipped, overwrite)
     made(summary, output)
     if push_to_hub is not None:
         out.print(hub.push(output, push_to_hub, "dataset"), soft_wrap=True)

@@ -20,6 +20,9 @@ Sets = Annotated[
         "for several. All keys: docs/config.md.",
     ),
 ]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Make a finished set anew; a frozen one never is.")
+]
 Concurrency = Annotated[
     int, typer.Option(min=1, help="Requests to the endpoint that are under way at a time.")
 ]

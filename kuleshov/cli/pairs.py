@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kuleshov.cli.console import empty_table, err, out
-from kuleshov.cli.options import REPLIES, Concurrency, Data
+from kuleshov.cli.options import REPLIES, Concurrency, Data, Overwrite
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import CallConfig
 from kuleshov.live import live
@@ -59,13 +59,16 @@ def pairs(
             "degraded: key_frames, instead of the page.",
         ),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Show samples beside the same without their key frames, or write down what these are.
 
     Example: kuleshov pairs samples --keys novelty
     """
+    from kuleshov.dataset import finished, load_summary
     from kuleshov.keyed import ask_ahead, write_keyed
     from kuleshov.keywords import asked, extracted
+    from kuleshov.owned import check, check_page, writing
     from kuleshov.pairing import BLIP2, Keywords, Pairing
     from kuleshov.report.pairs import write
 
@@ -74,22 +77,33 @@ def pairs(
     )
     if endpoint is not None and pairing.keys != "relevance":
         raise UsageError(f"--endpoint finds keywords for relevance; --keys is {pairing.keys}")
+    load_summary(data)
+    page = output or data / "pairs.html"
+    if into is None:
+        check_page(page)
+        if output is None:
+            check(data, "samples")
     kept = None if into is None else into / REPLIES
     calls = CallConfig(concurrency=concurrency)
-    with _asked_at(endpoint, model_name, calls, kept) as found:
+    with (
+        nullcontext()
+        if into is None or into.resolve() == data.resolve()
+        else writing(into, "samples", data),
+        _asked_at(endpoint, model_name, calls, kept) as found,
+    ):
         keywords: Keywords = extracted if found is None else lambda text: asked(text, found.ask)
         if into is not None:
+            finished(into, overwrite)
             with live(err) as progress:
                 if found is not None:
                     ask_ahead(data, pairing, found, progress.progress)
-                counts = write_keyed(data, into, pairing, keywords, progress.progress)
+                counts = write_keyed(data, into, pairing, keywords, progress.progress, overwrite)
             table = empty_table("key frames", "samples")
             for kind, number in counts.items():
                 table.add_row(kind.replace("_", " "), str(number))
             out.print(table)
             out.print(str(into), soft_wrap=True)
             return
-        page = output or data / "pairs.html"
         shown, without = write(data, page, pairing, count, keywords)
     out.print(f"{shown} pairs; {without} of the samples looked at have none")
     out.print(str(page), soft_wrap=True)

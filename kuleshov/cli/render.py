@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import err, out
-from kuleshov.cli.options import Data
+from kuleshov.cli.options import Data, Overwrite
 from kuleshov.live import live
 
 
@@ -21,6 +21,7 @@ def render(
         typer.Option(help="JPEG quality (default 80); for mp4 the quantizer (default 22)."),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; change no byte.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the frames of a sample set into files, for engines that need them.
 
@@ -30,7 +31,7 @@ def render(
 
     settings = RenderConfig(format=format, quality=quality, workers=workers)
     with live(err) as shown:
-        summary = render_set(data, output, settings, shown.progress)
+        summary = render_set(data, output, settings, shown.progress, overwrite)
     megabytes = f"{summary['bytes'] / 1e6:.1f} MB"
     out.print(f"{summary['samples']} samples and {summary['skips']} skips in {output}, {megabytes}")
     if not summary["samples"]:

@@ -23,14 +23,15 @@ import yaml
 
 from kuleshov.audit.findings import Findings
 from kuleshov.content import content_id
-from kuleshov.dataset import load_samples, videos_root
+from kuleshov.dataset import FROZEN, load_samples, videos_root
 from kuleshov.environment import versions
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
+from kuleshov.owned import check
 from kuleshov.progress import Progress
 from kuleshov.sample import Json, Sample, dump_json
 
-MANIFEST = "bench.json"
+MANIFEST = FROZEN
 _FORMAT = 1
 _NAMED = 3
 
@@ -46,6 +47,7 @@ def freeze(data: Path, name: str, findings: Findings) -> dict[str, Json]:
     Raises:
         UsageError: no finished set in `data`, or a manifest that says something else.
     """
+    check(data, "samples")
     samples = load_samples(data)
     config = yaml.safe_load((data / "config.yaml").read_text(encoding="utf-8"))
     manifest = {

@@ -24,6 +24,7 @@ from kuleshov.evaluate.judge import needs_judge
 from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import Result, append_results, load_results
 from kuleshov.floors import best_constant
+from kuleshov.owned import writing
 from kuleshov.randomness import rng_for
 from kuleshov.run import begin, samples_hash
 from kuleshov.sample import Json, Sample, dump_json
@@ -125,7 +126,6 @@ def evaluate_policy(name: str, data: Path, run: Path, config: EvalConfig) -> lis
     if not samples:
         raise UsageError(f"{data} has no samples in its {config.split} split")
     results = answers(policy, samples, seed=config.seed)
-    started = (run / "results.jsonl").is_file()
     record: dict[str, Json] = {
         "model": f"{PREFIX}{policy}",
         "weights": "",
@@ -136,7 +136,9 @@ def evaluate_policy(name: str, data: Path, run: Path, config: EvalConfig) -> lis
         "max_completion_tokens": config.max_completion_tokens,
         "bench": verify(data),
     }
-    begin(run, record, config, started)
-    done = {(r.sample, r.condition, r.repeat) for r in load_results(run)} if started else set()
-    append_results(run, (r for r in results if (r.sample, r.condition, r.repeat) not in done))
-    return load_results(run)
+    with writing(run, "eval", data):
+        started = (run / "results.jsonl").is_file()
+        begin(run, record, config, started)
+        done = {(r.sample, r.condition, r.repeat) for r in load_results(run)} if started else set()
+        append_results(run, (r for r in results if (r.sample, r.condition, r.repeat) not in done))
+        return load_results(run)

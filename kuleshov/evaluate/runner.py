@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from itertools import chain, groupby, takewhile
 from pathlib import Path
@@ -28,6 +29,7 @@ from kuleshov.evaluate.shares import Shares
 from kuleshov.left_out import FILE, LeftOut
 from kuleshov.locations import Location
 from kuleshov.media import render_all
+from kuleshov.owned import writing
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest
 from kuleshov.run import begin, environment, samples_hash, weights_hash
@@ -62,14 +64,28 @@ def evaluate(
 
     Raises:
         UsageError: no samples, a frozen set that has changed, a run folder that holds another
-            model's results, more questions left out than `config` allows, or several processes with
-            a backend that one process asks.
+            model's results or something else, more questions left out than `config` allows, or
+            several processes with a backend that one process asks.
         EndpointError: an endpoint gives no answer; what was answered before is kept.
     """
     samples = load_samples(data, config.split)
     if not samples:
         raise UsageError(f"{data} has no samples in its {config.split} split")
     shares = Shares(config.backend)
+    with writing(run, "eval", data, Path(model)) if shares.main else nullcontext():
+        return _evaluate(model, data, run, config, samples, shares, progress, grade)
+
+
+def _evaluate(
+    model: str,
+    data: Path,
+    run: Path,
+    config: EvalConfig,
+    samples: Sequence[Sample],
+    shares: Shares,
+    progress: Progress,
+    grade: Grade,
+) -> list[Result]:
     started = (run / "results.jsonl").is_file()
     if shares.main:
         record = {**_record(model, data, samples, config), "bench": verify(data, progress)}

@@ -13,9 +13,11 @@ from kuleshov.content import fingerprint
 from kuleshov.errors import KuleshovError, UsageError
 from kuleshov.files import replacing
 from kuleshov.journal import Journal, Lines
+from kuleshov.owned import remove, writing
 from kuleshov.progress import Progress
 from kuleshov.published.question import question
 from kuleshov.published.row import parse, rows_of
+from kuleshov.randomness import digest
 from kuleshov.runners import Failed, Limits, runner
 from kuleshov.sample import Json, Sample, Skip, dump_json
 from kuleshov.synthesize import MakeConfig, split_of
@@ -50,7 +52,11 @@ class PublishedConfig:
 
 
 def import_rows(
-    rows: Path, out: Path, config: PublishedConfig, progress: Progress = lambda *_: None
+    rows: Path,
+    out: Path,
+    config: PublishedConfig,
+    progress: Progress = lambda *_: None,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Published rows as a set of samples; returns the summary. It goes on after a kill.
 
@@ -59,9 +65,10 @@ def import_rows(
         out: the folder to write.
         config: the settings.
         progress: told of every row.
+        overwrite: whether another finished set is made anew.
 
     Raises:
-        UsageError: there are no rows, or no folder of frames.
+        UsageError: there are no rows, no folder of frames, or `out` holds something else.
         WriteError: the disk is full, or `out` cannot be written.
     """
     files = sorted(rows.rglob("*.parquet")) if rows.is_dir() else [rows]
@@ -72,8 +79,25 @@ def import_rows(
         raise UsageError(f"{root} is not a folder; give the one that holds the frames")
     settings = {key: value for key, value in asdict(config).items() if key != "workers"}
     resolved = {"source": str(rows), **settings, "videos": dataset.root_in(out, root)}
-    work = out / ".importing"
+    with writing(out, "samples", rows, root):
+        return _import_files(files, root, out, config, resolved, progress, overwrite)
+
+
+def _import_files(
+    files: list[Path],
+    root: Path,
+    out: Path,
+    config: PublishedConfig,
+    resolved: dict[str, Any],
+    progress: Progress,
+    overwrite: bool,
+) -> dict[str, Any]:
+    work, rows = out / ".importing", resolved["source"]
     paths = [str(path) for path in files]
+    made = f"{digest(dump_json([__version__, resolved, paths])):032x}"
+    if (summary := dataset.finished(out, overwrite, made, files)) is not None:
+        remove(work, "*", "*/*")
+        return summary
     journal = Journal(work, dump_json([__version__, resolved, fingerprint(Path(), paths)]))
     with replacing(work / "rows") as lines:
         hard = _write_rows(files, lines)
@@ -84,7 +108,7 @@ def import_rows(
     with runner("local", config.workers, Limits()) as run:
         journal.run("made", importing, listed, _unmade, run, progress, "reading rows")
     results = (_sample_or_skip(value) for value in journal.results("made"))
-    summary = dataset.write(out, results, resolved)
+    summary = dataset.write(out, results, resolved, made=made)
     journal.remove()
     return summary
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import ClassVar, final
 
 from kuleshov.files import replace_text, replacing
 from kuleshov.frames import decode_all, encode_video
+from kuleshov.owned import remove
 from kuleshov.rendered.format import Format, Row, Shown, sample_of, shown_seconds
 from kuleshov.rendered.jpeg import frame_key
 from kuleshov.sample import Pixels, dump_json
@@ -74,4 +74,4 @@ frame a second.) Read all frames, or ask for them by time."""
 
     def remove(self, out: Path, shard: str) -> None:
         (out / f"{shard}{self.suffix}").unlink(missing_ok=True)
-        shutil.rmtree(out / shard, ignore_errors=True)
+        remove(out / shard, "*.mp4", ".*.tmp")

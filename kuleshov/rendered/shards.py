@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 import yaml
 
 from kuleshov import __version__
-from kuleshov.dataset import SPLITS, iterate_samples, videos_root
+from kuleshov.dataset import SPLITS, iterate_samples, load_summary, videos_root
 from kuleshov.errors import UnreadableVideoError, UsageError
 from kuleshov.files import replace_text
 from kuleshov.journal import Journal
 from kuleshov.locations import Location
 from kuleshov.media import render_all
+from kuleshov.owned import check, read_mark, set_mark, writing
 from kuleshov.progress import Progress
 from kuleshov.read import fingerprint
 from kuleshov.rendered.config import RenderConfig
@@ -43,7 +44,11 @@ _NAME = re.compile(rf"({'|'.join(SPLITS)})-\d{{5,}}")
 
 
 def render_set(
-    data: Path, out: Path, config: RenderConfig, progress: Progress = lambda *_: None
+    data: Path,
+    out: Path,
+    config: RenderConfig,
+    progress: Progress = lambda *_: None,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Render a set of samples into files and return the summary.
 
@@ -52,14 +57,23 @@ def render_set(
 
     Args:
         data: the folder that `kuleshov make` wrote. Its videos must be where they were.
-        out: the folder to write. Shards of another set or with other settings are replaced.
+        out: the folder to write.
         config: the settings.
         progress: told of every sample.
+        overwrite: whether a finished set of other samples or settings is replaced.
 
     Raises:
         UsageError: there is no finished set in `data`, or `out` holds something else.
         WriteError: the disk is full, or `out` cannot be written.
     """
+    load_summary(data)
+    with writing(out, "rendered", data):
+        return _render(data, out, config, progress, overwrite)
+
+
+def _render(
+    data: Path, out: Path, config: RenderConfig, progress: Progress, overwrite: bool
+) -> dict[str, Any]:
     chosen, quality = FORMATS[config.format], config.resolved_quality()
     before = _summary(out)
     content = _content(data)
@@ -68,6 +82,14 @@ def render_set(
     videos = fingerprint(root, sorted(content.videos))
     key = dump_json([__version__, settings, content.digest, videos])
     digest = blake2b(key.encode(), digest_size=16).hexdigest()
+    made = blake2b(dump_json([settings, content.digest]).encode(), digest_size=16).hexdigest()
+    # What was skipped is tried again, if that is all.
+    again = bool(before and before["skips"]) and read_mark(out).get("made") == made
+    if before and before.get("key") != digest and not again and not overwrite:
+        raise UsageError(
+            f"{out} holds a finished set, rendered of other samples or videos, with other settings "
+            "or by another version; give another folder, or replace it with --overwrite"
+        )
     journal = Journal(out / ".rendering", key)
     if before.get("key") == digest and not before["skips"]:
         journal.remove()
@@ -106,6 +128,7 @@ def render_set(
     lines = (dump_json(skip) for shard in shards for skip in records.read(shard)["skips"])
     replace_text(out / "skips.jsonl", "".join(f"{line}\n" for line in lines))
     replace_text(out / "README.md", _card(out, summary, chosen))
+    set_mark(out, "rendered", made=made)
     replace_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     journal.remove()
     return summary
@@ -290,13 +313,9 @@ def _summary(out: Path) -> dict[str, Any]:
     Raises:
         UsageError: the folder holds something else.
     """
+    check(out, "rendered")
     path = out / "summary.json"
-    try:
-        summary: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    except ValueError:
-        summary = {"unread": path.name}
-    if (out / "samples").exists() or (summary and "stored" not in summary):
-        raise UsageError(f"{out} holds something other than a rendered set; give another folder")
+    summary: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return summary
 
 

@@ -12,11 +12,12 @@ Nothing else is needed: no server, and nothing from elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
+from kuleshov.owned import check_beside, writing
 from kuleshov.progress import Progress
 from kuleshov.report import tables
 from kuleshov.report.audited import audited
@@ -83,8 +84,30 @@ def build(
         )
     page = page_of(output)
     name = "report" if page != output else page.stem
-    if page != output and page.exists() and not (output / "report.json").exists():
-        raise UsageError(f"{output} holds another page; give another folder with -o")
+    files = page.parent / f"{name}_files"
+    tables_of = {kind: page.parent / f"{name}.{kind}" for kind in ("json", "md", "tex")}
+    if page == output or not output.is_dir():
+        check_beside(files, "report", (page, *tables_of.values()))
+    else:
+        check_beside(files, "report", output.iterdir())
+    with writing(files, "report", *runs):
+        return _build(
+            evaluated, runs, page, files, tables_of, names, lead, sheets, workers, progress
+        )
+
+
+def _build(
+    evaluated: Sequence[Path],
+    runs: Sequence[Path],
+    page: Path,
+    files: Path,
+    tables_of: Mapping[str, Path],
+    names: tuple[str, ...],
+    lead: str,
+    sheets: int | None,
+    workers: int | None,
+    progress: Progress,
+) -> list[Compared]:
     sets = compared(evaluated)
     called = names if sets[0].before is not None else names[1:]
     if len(called) == 1 and names == NAMES:
@@ -100,12 +123,12 @@ def build(
         floors(sets, called),
         letters(sets, called),
         *(curves(run) for run in runs if run not in evaluated),
-        flips(sets, called, page.parent / f"{name}_files", sheets, workers, progress),
+        flips(sets, called, files, sheets, workers, progress),
         settings(runs),
     ]
-    replace_text(page.parent / f"{name}.json", tables.as_json(sets, called) + "\n")
-    replace_text(page.parent / f"{name}.md", clean(tables.markdown(sets, called)))
-    replace_text(page.parent / f"{name}.tex", clean(tables.latex(sets, called)))
+    replace_text(tables_of["json"], tables.as_json(sets, called) + "\n")
+    replace_text(tables_of["md"], clean(tables.markdown(sets, called)))
+    replace_text(tables_of["tex"], clean(tables.latex(sets, called)))
     shown = [section for section in sections if section is not None]
     write_page(page, "kuleshov report", shown, lead)
     return sets

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kuleshov.dataset import iterate_samples, load_skips, load_summary, videos_root
-from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
+from kuleshov.owned import writing
 from kuleshov.progress import Progress
 from kuleshov.report import drawing, entries
 from kuleshov.report.entries import Entry
@@ -60,9 +60,15 @@ def view(
         UsageError: there is no finished set in `data`, or `folder` holds something else.
         WriteError: the disk is full, or `folder` cannot be written.
     """
+    load_summary(data)
+    with writing(folder, "view", data):
+        return _view(data, folder, count, workers, progress)
+
+
+def _view(
+    data: Path, folder: Path, count: int | None, workers: int | None, progress: Progress
+) -> Viewed:
     page = folder / "index.html"
-    if page.exists() and not (folder / "data.js").exists():
-        raise UsageError(f"{folder} holds another page; give another folder with -o")
     # Sorted, a page of the list needs few of the files with details.
     listed = sorted(_entries(data, progress))
     skips = load_skips(data)

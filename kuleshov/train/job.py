@@ -17,6 +17,7 @@ from transformers import AutoModelForImageTextToText, PrinterCallback
 
 from kuleshov.errors import UsageError
 from kuleshov.notice import Notice, deferred
+from kuleshov.owned import remove
 from kuleshov.progress import Figures, Progress
 from kuleshov.sample import Sample
 from kuleshov.train.config import TrainConfig
@@ -135,7 +136,7 @@ class Job:
             )
         unfinished = self.target.with_name(self.target.name + ".tmp")
         if here.is_main_process:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            remove(unfinished, "*", "*/*")
         here.wait_for_everyone()
         _save(trainer, self.folder, unfinished, dtype_of(self.model))
         here.wait_for_everyone()

@@ -22,6 +22,8 @@ Under `accelerate launch` all processes run this; the first one alone writes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,9 +32,11 @@ from accelerate import PartialState
 from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
 from kuleshov.media import Renderer
+from kuleshov.owned import writing
 from kuleshov.processes import state
 from kuleshov.progress import Figures, Progress
 from kuleshov.run import begin, samples_hash, weights_hash
+from kuleshov.sample import Sample
 from kuleshov.train.card import write_card
 from kuleshov.train.config import TrainConfig
 from kuleshov.train.job import Job
@@ -65,9 +69,9 @@ def train(
 
     Raises:
         UsageError: no samples to train on, a model that cannot be loaded, a batch that cannot be
-            split over the processes, or a run folder that holds a run with other settings,
-            samples, weights or another number of processes; or processes of a launcher that are
-            not joined.
+            split over the processes, or a run folder that holds something else, or a run with
+            other settings, samples, weights or another number of processes; or processes of a
+            launcher that are not joined.
         MissingVideoError: video tokens reached the model without their features.
         DivergenceError: a loss or gradient is no number, or far too large.
     """
@@ -76,6 +80,20 @@ def train(
     samples = load_samples(data, "train")
     if not samples:
         raise UsageError(f"{data} has no samples in its train split; lower make's held_out")
+    main = PartialState().is_main_process
+    with writing(run, "train", data, Path(model)) if main else nullcontext():
+        return _train(data, samples, model, run, config, progress, figures)
+
+
+def _train(
+    data: Path,
+    samples: Sequence[Sample],
+    model: str,
+    run: Path,
+    config: TrainConfig,
+    progress: Progress,
+    figures: Figures,
+) -> Path:
     record = {
         "model": model,
         "weights": weights_hash(model),

@@ -135,7 +135,7 @@ def test_other_settings_and_smaller_sets_replace_what_was_there(
         *[("mp4", data, None), ("tar", data, None), ("parquet", data, 60), ("parquet", data, 90)],
         *[("parquet", fewer, 90), ("tar", fewer, 90)],
     ]:
-        render_set(source, out, config(name, quality=quality))
+        render_set(source, out, config(name, quality=quality), overwrite=True)
         clean = tmp_path / f"{name}-{source.name}-{quality}"
         render_set(source, clean, config(name, quality=quality))
         assert all_bytes(out) == all_bytes(clean)

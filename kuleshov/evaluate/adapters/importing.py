@@ -16,6 +16,7 @@ from kuleshov.evaluate.adapters.item import Item
 from kuleshov.evaluate.adapters.opened import Media, end_of, read_all, shown_of
 from kuleshov.evaluate.options import Options, circular, shuffled
 from kuleshov.files import replace_text
+from kuleshov.owned import writing
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, rng_for
 from kuleshov.sample import Json, MediaItem, Sample, Skip, Video, dump_json
@@ -33,6 +34,7 @@ def import_benchmark(
     out: Path,
     config: BenchmarkConfig,
     progress: Progress = lambda *_: None,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """A benchmark as a set of samples, all of them held out; returns the summary.
 
@@ -42,9 +44,11 @@ def import_benchmark(
         out: the folder to write; `missing.txt` in it names all videos that are not there.
         config: the settings.
         progress: told of every video.
+        overwrite: whether a finished set is made anew.
 
     Raises:
-        UsageError: an unknown name, files that are not as expected, or missing videos.
+        UsageError: an unknown name, files that are not as expected, missing videos, or an `out`
+            that holds something else.
         WriteError: the disk is full, or `out` cannot be written.
     """
     if name not in ADAPTERS:
@@ -53,6 +57,19 @@ def import_benchmark(
     for needed in (folder, root):
         if not needed.is_dir():
             raise UsageError(f"{needed} is not a folder; give the one of the benchmark")
+    with writing(out, "samples", folder, root):
+        return _import(name, folder, root, out, config, progress, overwrite)
+
+
+def _import(
+    name: str,
+    folder: Path,
+    root: Path,
+    out: Path,
+    config: BenchmarkConfig,
+    progress: Progress,
+    overwrite: bool,
+) -> dict[str, Any]:
     items = list(ADAPTERS[name].items(folder, Videos(root)))
     if not items:
         raise UsageError(f"{folder} holds no question of {name}")
@@ -61,6 +78,7 @@ def import_benchmark(
             raise unknown_name("published reading of choices of benchmark", name, PUBLISHED)
         if name not in PUBLISHED_YES_NO and any(isinstance(i.kind, GivenYesNo) for i in items):
             raise unknown_name("published reading of yes and no of", name, PUBLISHED_YES_NO)
+    dataset.finished(out, overwrite)
     found = read_all(root, sorted({item.video for item in items}), config, progress)
     missing = {path: value for path, value in found.items() if isinstance(value, Skip)}
     _report_missing(out, missing, len(found), config.go_on)

@@ -40,7 +40,9 @@ def test_going_on_without_any_video_is_refused(tmp_path: Path) -> None:
     for video in (tmp_path / "in").rglob("*.mp4"):
         video.unlink()
     with pytest.raises(UsageError, match="2 of 2 videos are missing"):
-        import_benchmark("motion_bench", tmp_path / "in", tmp_path, replace(CONFIG, go_on=True))
+        import_benchmark(
+            "motion_bench", tmp_path / "in", tmp_path / "out", replace(CONFIG, go_on=True)
+        )
 
 
 def test_videos_may_lie_elsewhere(tmp_path: Path) -> None:
