@@ -10,7 +10,7 @@ import typer
 
 from kuleshov.cli.console import empty_table, err, out
 from kuleshov.cli.options import Config, Data, Sets
-from kuleshov.cli.summaries import audited
+from kuleshov.cli.summaries import audited, left_out_of
 from kuleshov.cli.training import main_process, one_process, training_libraries
 from kuleshov.live import live
 
@@ -64,19 +64,9 @@ def evaluate(
         failed = sum(not r.parsed for r in here) / len(here)
         table.add_row(*key, str(len(here)), f"{mean:.3f}", f"{failed:.1%}")
     out.print(table)
-    _left_out(output)
+    left_out_of(output)
     _trained_on(output)
     _benchmark(data, results)
-
-
-def _left_out(run: Path) -> None:
-    """Said, as the figures are of the others."""
-    from kuleshov.left_out import FILE, left_out
-
-    if lost := left_out(run):
-        samples = len({entry["sample"] for entry in lost})
-        text = f"{samples} samples are left out, see {run / FILE}; one is, as {lost[0]['reason']}"
-        err.print(text, markup=False, soft_wrap=True)
 
 
 def _trained_on(run: Path) -> None:

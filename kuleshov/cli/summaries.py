@@ -36,3 +36,13 @@ def audited(errors: list[str]) -> None:
     out.print(f"audit: {len(errors)} errors")
     for error in errors:
         err.print(f"error: {error}", markup=False, soft_wrap=True)
+
+
+def left_out_of(run: Path) -> None:
+    """What a run left out, as its figures are of the others."""
+    from kuleshov.left_out import FILE, left_out
+
+    if lost := left_out(run):
+        samples = len({entry["sample"] for entry in lost})
+        text = f"{samples} samples are left out, see {run / FILE}; one is, as {lost[0]['reason']}"
+        err.print(text, markup=False, soft_wrap=True)

@@ -9,6 +9,7 @@ import typer
 
 from kuleshov.cli.console import err, out
 from kuleshov.cli.options import PUSH, Config, Data, Sets
+from kuleshov.cli.summaries import left_out_of
 from kuleshov.cli.training import main_process, training_libraries
 from kuleshov.live import live
 
@@ -45,6 +46,7 @@ def train(
             trained = run(data, model, output, settings, shown.progress, shown.figures)
     if not main_process():
         return
+    left_out_of(output)
     out.print(str(trained), soft_wrap=True)
     if push_to_hub is not None:
         out.print(hub.push(trained, push_to_hub, "model"), soft_wrap=True)

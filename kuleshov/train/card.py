@@ -17,6 +17,7 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from kuleshov.files import replace_text
 from kuleshov.generation import POSITIONS
+from kuleshov.left_out import left_out
 from kuleshov.run import environment, weights_hash
 from kuleshov.train.idle import signs
 from kuleshov.train.job import CALLED
@@ -71,7 +72,7 @@ def _text(run: Path, model: Path, base: str, record: dict[str, Any], phases: Seq
         f"| hash of its weights | {record['weights'] or 'not local'} |\n"
         f"| hash of the samples | {record['samples']} |" + _positions(record),
         "## Training",
-        _training(run / "metrics.jsonl", phases),
+        _training(run / "metrics.jsonl", phases) + _left_out(run),
         "## Evaluation",
         _evaluations(run, model),
         "## Recipe",
@@ -115,6 +116,12 @@ def _training(path: Path, phases: Sequence[str]) -> str:
     header = f"| phase | figure | steps | first {_SHARE:.0%} | last {_SHARE:.0%} |"
     table = "\n".join([header, "|---|---|---|---|---|", *rows])
     return "\n\n".join([*_idle(path, phases), table])
+
+
+def _left_out(run: Path) -> str:
+    """How many samples could not be shown."""
+    count = len({one["sample"] for one in left_out(run)})
+    return f"\n\n{count} samples were left out, as their videos cannot be shown." if count else ""
 
 
 def _idle(path: Path, phases: Sequence[str]) -> list[str]:

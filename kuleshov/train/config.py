@@ -7,6 +7,7 @@ from typing import Any
 
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.generation import POSITIONS, Sampling
+from kuleshov.left_out import check_share
 from kuleshov.tasks import GIVEN, TASKS
 from kuleshov.train.contrast import Contrast
 from kuleshov.train.objective import Objective
@@ -236,6 +237,8 @@ class TrainConfig:
         idle_steps: after so many steps from the first one on in which no completion had an
             answer, no group's rewards differed, or the gradient was 0, a phase stops with an
             error; 0 for a warning only (train/idle.py).
+        left_out_share: of the samples, which may be left out as their videos cannot be shown, each
+            for the next one that can; where there are more, training stops.
         sft: the cold start.
         dpo: learning from pairs, after the cold start.
         grpo: the reinforcement learning, last.
@@ -251,6 +254,7 @@ class TrainConfig:
     positions: str = "installed"
     freeze_vision: bool = False
     idle_steps: int = 0
+    left_out_share: float = 0.05
     sft: SFTSettings = SFTSettings()
     dpo: DPOSettings = DPOSettings()
     grpo: GRPOSettings = GRPOSettings()
@@ -262,6 +266,7 @@ class TrainConfig:
                 raise unknown_name("name in train.report_to", name, REPORTERS)
         if self.idle_steps < 0:
             raise UsageError(f"train: idle_steps is {self.idle_steps}; allowed: 0 or more")
+        check_share(self.left_out_share, "train.left_out_share")
         if self.positions not in POSITIONS:
             raise unknown_name("train.positions", self.positions, POSITIONS)
         if not (self.sft.steps or self.dpo.steps or self.grpo.steps):

@@ -30,13 +30,14 @@ from typing import Any
 
 import torch
 
-from kuleshov.errors import MissingVideoError, UsageError
+from kuleshov.errors import MissingVideoError, UnreadableVideoError, UsageError
 from kuleshov.randomness import digest
 from kuleshov.reward import CLOSE_THOUGHT, OPEN_THOUGHT
 from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample, dump_json
 from kuleshov.tasks import task_of
 from kuleshov.train.pace import Waiting
 from kuleshov.train.pixels import check, untouched
+from kuleshov.train.stand_ins import UnshownError
 
 Render = Callable[[Sample], list[Pixels]]
 _TYPES = {IMAGE: "image", VIDEO: "video"}
@@ -142,6 +143,7 @@ class Encoder:
             UsageError: the prompt does not fit its media, its processor changes frames or moves
                 them, or the family cannot be told the times that the answer is about.
             MissingVideoError: there are more or fewer vision tokens than features.
+            UnshownError: its video cannot be shown.
         """
         with self.waiting:
             return self._encode(sample)
@@ -150,8 +152,11 @@ class Encoder:
         chat = messages(sample, spell=not self.tells_times)
         text = self._written(chat)
         images, videos, clocks = [], [], []
-        rendered = zip(sample.placeholders, sample.media, self.render(sample), strict=True)
-        for placeholder, item, pixels in rendered:
+        try:
+            shown = self.render(sample)
+        except UnreadableVideoError as error:
+            raise UnshownError(sample, error) from error
+        for placeholder, item, pixels in zip(sample.placeholders, sample.media, shown, strict=True):
             frames = torch.from_numpy(pixels).permute(0, 3, 1, 2)
             if placeholder == IMAGE:
                 images.append(frames[0])

@@ -47,6 +47,7 @@ from kuleshov.train.refeed import Written, refeed
 from kuleshov.train.resume import RenamedWeights
 from kuleshov.train.rollout import generate
 from kuleshov.train.sharing import Proof, agreed, provable, prove, unshared
+from kuleshov.train.stand_ins import StandIns
 from kuleshov.train.tower import Tower
 from kuleshov.train.vllm_rollout import carry_videos, check_positions, couriers
 from kuleshov.train.window import EpochSampler, KeepWindow, encode_once, together
@@ -95,6 +96,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
             rounding, for less work. False for attention that takes no mask, such as flash. Models
             whose layers cannot do it do not, and the first group proves it (sharing.py).
         cache_bytes: how many embeddings of videos are kept (tower.py); 0 for none.
+        stand_ins: for rows that cannot be shown; None to stop at one.
         **kwargs: as for `ObjectiveTrainer` and `trl.GRPOTrainer`.
 
     Raises (while training):
@@ -110,11 +112,13 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         encoder: Encoder,
         share_prompts: bool = True,
         cache_bytes: int = 1 << 30,
+        stand_ins: StandIns | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         balance_if_possible(self)
         self.encoder = encoder
+        self.stand_ins = stand_ins
         self._texts = encoder.texts
         # The completions of a group stay together; whether they share their prompt is seen below.
         self.grouped = self.share_prompts = share_prompts
@@ -144,8 +148,10 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         return EpochSampler(super()._get_train_sampler(dataset), lambda: int(self.state.epoch or 0))
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        texts = [entry["sample"] for entry in inputs]
-        self._prompts = encode_once(texts, self.encoder)
+        if self.stand_ins is None:
+            inputs, self._prompts = self._encoded(inputs)
+        else:
+            inputs, self._prompts = self.stand_ins(self._encoded, inputs)
         try:
             with self.tower.between_updates():
                 output: dict[str, Any] = super()._generate_and_score_completions(inputs)
@@ -156,6 +162,10 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         finally:
             self._prompts = None
         return output
+
+    def _encoded(self, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Encoded]]:
+        """The rows with their prompts."""
+        return rows, encode_once([entry["sample"] for entry in rows], self.encoder)
 
     def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
         written: tuple[Any, ...] = super()._generate(prompts)

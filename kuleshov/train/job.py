@@ -12,10 +12,12 @@ from typing import Any, final
 import torch
 from accelerate import PartialState
 from accelerate.utils import is_peft_model
+from datasets import Dataset
 from peft import PeftModel
 from transformers import AutoModelForImageTextToText, PrinterCallback
 
 from kuleshov.errors import UsageError
+from kuleshov.left_out import LeftOut
 from kuleshov.notice import Notice, deferred
 from kuleshov.owned import remove
 from kuleshov.progress import Figures, Progress
@@ -37,6 +39,7 @@ from kuleshov.train.resume import (
     steps_done,
     tokens_seen,
 )
+from kuleshov.train.stand_ins import StandIns
 from kuleshov.train.tower import freeze
 
 CALLED = {"sft": "cold start", "dpo": "preferences", "grpo": "GRPO"}
@@ -87,6 +90,12 @@ class Job:
         """Writes down what the trainer logs."""
         path, what = self.run / "metrics.jsonl", CALLED[self.name]
         return Follow(path, self.name, what, self.progress, self.figures)
+
+    def stand_ins(self, rows: Dataset) -> StandIns:
+        """What takes the place of rows that cannot be shown."""
+        share = self.config.left_out_share
+        out = LeftOut(self.run, len(self.samples), share, "train.left_out_share")
+        return StandIns(rows, out)
 
     def arguments(self) -> dict[str, Any]:
         """What the trainers of all phases are given."""

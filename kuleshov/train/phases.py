@@ -41,10 +41,11 @@ def sft(job: Job) -> None:
     tasks = [sample.task for sample in job.samples]
     indices = order(tasks, settings.steps, _per_step(args), settings.curriculum, job.config.seed)
     kind = ContrastiveSFTTrainer if contrast else VideoSFTTrainer
+    rows = Dataset.from_list([row(sample) for sample in job.samples]).select(indices)
     trainer = kind(
         loaded,
         args=args,
-        train_dataset=Dataset.from_list([row(sample) for sample in job.samples]).select(indices),
+        train_dataset=rows,
         processing_class=processor,
         encoder=Encoder(processor, job.renderer),
         peft_config=lora(job.config.lora),
@@ -52,7 +53,13 @@ def sft(job: Job) -> None:
         **contrast,
     )
     trainer.add_callback(Pace(trainer, trainer.data_collator.encoder.waiting))
+    _with_stand_ins(trainer, job, rows)
     job.carry_out(trainer, processor)
+
+
+def _with_stand_ins(trainer: Any, job: Job, rows: Dataset) -> None:
+    """Let a trainer collate others in the place of rows that cannot be shown."""
+    trainer.data_collator = partial(job.stand_ins(rows), trainer.data_collator)
 
 
 def dpo(job: Job) -> None:
@@ -62,10 +69,11 @@ def dpo(job: Job) -> None:
     loaded, processor = job.load()
     _attend_alike(args, loaded)
     indices = order([""] * len(pairs), settings.steps, _per_step(args), {}, job.config.seed)
+    rows = Dataset.from_list(pairs).select(indices)
     trainer = VideoDPOTrainer(
         loaded,
         args=args,
-        train_dataset=Dataset.from_list(pairs).select(indices),
+        train_dataset=rows,
         processing_class=processor,
         encoder=Encoder(processor, job.renderer),
         share_prompts=settings.share_prompts,
@@ -73,6 +81,7 @@ def dpo(job: Job) -> None:
         callbacks=[job.follow()],
     )
     trainer.add_callback(Pace(trainer, trainer.data_collator.encoder.waiting))
+    _with_stand_ins(trainer, job, rows)
     job.carry_out(trainer, processor)
 
 
@@ -98,17 +107,19 @@ def grpo_trainer(job: Job, loaded: Any, processor: Any) -> VideoGRPOTrainer:
     check_enough(job.samples, args)
     if settings.beta:
         _attend_alike(args, loaded)
+    rows = Dataset.from_list([row(sample) for sample in job.samples])
     trainer = VideoGRPOTrainer(
         loaded,
         reward_funcs=[recorded(job.run / "completions.jsonl")],
         args=args,
-        train_dataset=Dataset.from_list([row(sample) for sample in job.samples]),
+        train_dataset=rows,
         processing_class=processor,
         encoder=Encoder(processor, job.renderer),
         peft_config=lora(job.config.lora),
         objective=settings.built_objective(),
         share_prompts=settings.share_prompts,
         cache_bytes=job.config.cache_embeddings_megabytes << 20,
+        stand_ins=job.stand_ins(rows),
         callbacks=[job.follow()],
     )
     trainer.add_callback(Pace(trainer, trainer.encoder.waiting))

@@ -4,6 +4,8 @@
       config.yaml        as resolved
       environment.json   versions, the model, hash of the samples
       metrics.jsonl      one line for each logged step of each phase
+      left_out.jsonl     samples whose videos cannot be shown, each with its reason (stand_ins.py);
+                         only if there are any
       completions.jsonl  every rollout: step, sample, completion, reward (as the task gives it;
                          "twin": true where it is of a twin)
       sft/model/         the cold-started model, if there was a cold start
@@ -70,8 +72,8 @@ def train(
     Raises:
         UsageError: no samples to train on, a model that cannot be loaded, a batch that cannot be
             split over the processes, or a run folder that holds something else, or a run with
-            other settings, samples, weights or another number of processes; or processes of a
-            launcher that are not joined.
+            other settings, samples, weights or another number of processes; processes of a
+            launcher that are not joined; or more samples that cannot be shown than `config` allows.
         MissingVideoError: video tokens reached the model without their features.
         DivergenceError: a loss or gradient is no number, or far too large.
     """
@@ -99,7 +101,8 @@ def _train(
         "weights": weights_hash(model),
         "samples": samples_hash(samples),
         "processes": PartialState().num_processes,
-        "settings": asdict(config),
+        # But for what may be raised to go on with a run that it has stopped.
+        "settings": {k: v for k, v in asdict(config).items() if k != "left_out_share"},
     }
     if PartialState().is_main_process:
         # A key that an earlier version had not is as it would have been: at its default.
