@@ -13,8 +13,10 @@ error anywhere. So
               is cut off from the graph passes on log-probabilities alone
 
 What may differ is what plain rows differ by from themselves in a batch of another shape, measured
-there: a fixed number would be too small for one precision and too large for another. Both are our
-own choice, as is how often that (`SLACK`).
+there: a fixed number would be too small for one precision and too large for another. Plain rows
+are filled up on the left by several lengths for it (`FILLED`): sums are made in blocks, and rows
+that fall into the same ones are equal to the last bit, which in half precision would condemn every
+rounding of the shared one. Both are our own choice, as is how often that (`SLACK`).
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ LogProbs = Callable[[dict[str, Any], torch.Tensor], torch.Tensor]
 shape (rows, length - 1), zero where there is none."""
 SLACK = 4.0
 """By how many times more than plain rows from themselves shared ones may differ."""
+FILLED = (3, 8, 13)
+"""By how many places plain rows are filled up to see their rounding: of no common alignment."""
 FLOOR = {torch.float32: 2e-5, torch.float64: 1e-9}
 """What differs by less, in nats, is the same in any case; by the precision of the weights."""
 _FULL = "full_attention"
@@ -59,13 +63,24 @@ def unshared(model: Any) -> str:
     return f"it has layers of {', '.join(others)}" if others else ""
 
 
-def plain_rows(groups: Sequence[Group], device: torch.device | str = "cpu") -> Packed:
-    """As `prefix.pack`, with a row for each completion and its whole prompt."""
+def plain_rows(
+    groups: Sequence[Group], device: torch.device | str = "cpu", filled: int = 0
+) -> Packed:
+    """As `prefix.pack`, with a row for each completion and its whole prompt.
+
+    Args:
+        groups: the prompts with their completions.
+        device: where the inputs go.
+        filled: by how many more places all rows are filled up on the left.
+    """
     prompts = [group.prompt for group in groups for _ in group.completions]
     completions = [own.cpu() for group in groups for own in group.completions]
     # Nothing is read of what is filled up: the mask says what it is.
     inputs = batch(prompts, 0, completions)
     labels = inputs.pop("labels")
+    for key in {"input_ids", "attention_mask", "mm_token_type_ids"} & inputs.keys():
+        inputs[key] = torch.nn.functional.pad(inputs[key], (filled, 0))
+    labels = torch.nn.functional.pad(labels, (filled, 0), value=-100)
     length = labels.size(1)
     places = [(row, length - len(own)) for row, own in enumerate(completions)]
     moved = {key: value.to(device) for key, value in inputs.items()}
@@ -77,7 +92,7 @@ class Proof(NamedTuple):
 
     Args:
         logps: the largest difference of a log-probability, in nats.
-        rounding: the same of plain rows alone and in a batch.
+        rounding: the same of plain rows alone and in batches of other shapes.
         gradient: of a weight of the first layer, relative to its norm; 0 if it was not looked at.
         gradient_rounding: likewise.
         floor: what is the same in any case.
@@ -133,22 +148,23 @@ def prove(
     # A batch of another shape, also where there is one completion to look at.
     together = Group(group.prompt, [group.completions[i] for i in (chosen if last > 1 else [0, 1])])
     longest = max(map(len, group.completions))
+    others = [plain_rows([together], device, filled) for filled in FILLED]
     weight = _weight(model) if gradients else None
     with _asking(weight):
-        shared, plain, other = (
+        shared, plain, *other = (
             _measured(packs, logps, longest, weight)
             for packs in (
                 [(pack(model, [group], device, tower), chosen)],
                 [(plain_rows([one], device), [0]) for one in alone],
-                [(plain_rows([together], device), list(range(2))[-len(chosen) :])],
+                *([(other, list(range(2))[-len(chosen) :])] for other in others),
             )
         )
     floor = FLOOR.get(next(model.parameters()).dtype, 0.0)
     return Proof(
         logps=float((shared[0] - plain[0]).abs().max()),
-        rounding=float((other[0] - plain[0]).abs().max()),
+        rounding=max(float((told - plain[0]).abs().max()) for told, _ in other),
         gradient=_apart(shared[1], plain[1]),
-        gradient_rounding=_apart(other[1], plain[1]),
+        gradient_rounding=max(_apart(found, plain[1]) for _, found in other),
         floor=floor,
     )
 

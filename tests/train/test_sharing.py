@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,6 +75,21 @@ def test_full_attention_proves_itself(wide: Any, setup: Setup, lengths: tuple[in
     assert all(weight.grad is None for weight in wide.parameters())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("lengths", [(6, 6), (4, 4, 4, 4)])
+def test_half_precision_is_no_difference(
+    wide: Any, setup: Setup, dtype: torch.dtype, lengths: tuple[int, ...]
+) -> None:
+    half = copy.deepcopy(wide).to(dtype)
+    group = group_of(setup.encoder, setup, lengths)
+    for shift in range(2):
+        completions = [(own + shift) % 200 for own in group.completions]
+        proof = prove(half, Group(group.prompt, completions), log_probs_of(half))
+        assert proof.holds, proof
+    with leaking(half):
+        assert not prove(half, group, log_probs_of(half)).holds
+
+
 @contextmanager
 def leaking(model: Any) -> Iterator[None]:
     """Attention that takes no mask of four dimensions for what it is: each token sees all before
@@ -112,7 +128,7 @@ def test_a_state_that_is_cut_off_from_the_graph_is_found(wide: Any, setup: Setup
         return (rows.detach(), *output[1:]) if isinstance(output, tuple) else rows.detach()
 
     group = group_of(setup.encoder, setup)
-    longest = len(group.prompt.input_ids) + max(map(len, group.completions))
+    longest = len(group.prompt.input_ids) + max(map(len, group.completions)) + max(sharing.FILLED)
     hook = wide.get_decoder().layers[0].register_forward_hook(cut)
     try:
         proof = prove(wide, group, log_probs_of(wide))
