@@ -34,7 +34,8 @@ class MakeConfig:
             nor labelled rows.
         labelled: rows of your own beside the tasks (labels.py): {path: rows.jsonl}, with knobs of
             the task `labelled`. They are an entry of that name.
-        held_out: share of the videos that training never sees.
+        held_out: share of the videos that training never sees: as many as come nearest to it, at
+            least one on either side, and more where an entry would have none.
         near_duplicates: share of the bits of their perceptual hashes up to which videos count as
             near-duplicates, which stay on one side of the split and do not lend clips to each
             other, see near_duplicates.py. Costs the decoding of 8 frames of each video; None

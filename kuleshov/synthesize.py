@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -135,17 +135,31 @@ def _make(
         _split(videos_found, journal.results("hashed"), labels_of, work, config)
         making = partial(_synthesize, tasks=tasks, work=work, config=config)
         placed = Lines(work / "placed")
-        known = lambda one: kept_before.get(one["video"]["path"])  # noqa: E731
+
+        def known(one: Json) -> Json:
+            """What the set has of a video, if the video is on the same side as then."""
+            values = kept_before.get(one["video"]["path"]) or []
+            sides = {value["sample"]["split"] for value in values if "sample" in value}
+            return values if values and sides <= {one["split"]} else None
+
         journal.run("made", making, placed, _unmade, run, progress, "making samples", known)
+        again: list[int] = []
+        if 0 < config.held_out < 1:
+            moved = without_held_out(_places(placed, journal), config)
+            again = _move(placed, journal, moved, work)
+        if again:
+            making = partial(_synthesize, tasks=tasks, work=work / "moved", config=config)
+            placed_again = Lines(work / "moved" / "placed")
+            journal.run("again", making, placed_again, _unmade, run, progress, "holding out")
     read_skips = (Skip(**skip) for skip in Lines(work / "skips"))
     skips = chain(source.skips, read_skips, not_asked)
     if config.counts or config.weights:
-        priorities = Priorities(_made(journal), config.seed)
+        priorities = Priorities(_made(journal, again), config.seed)
         counts = scaled(config.counts, config.share) or largest(config.weights, priorities.made())
-        kept = priorities.keep(_made(journal), counts)
+        kept = priorities.keep(_made(journal, again), counts)
         more = {"mixture": priorities.summary(counts)}
     else:
-        kept, more = _made(journal), {}
+        kept, more = _made(journal, again), {}
     summary = dataset.write(out, chain(skips, kept), resolved, more, made)
     journal.remove()
     return {**summary, "retried": run.retried}
@@ -184,6 +198,7 @@ def synthesize(
     config: MakeConfig,
     first: str | None = None,
     rows: Sequence[Label] = (),
+    split: Split | None = None,
 ) -> list[Sample | Skip]:
     """All samples of one video, or why there are none.
 
@@ -194,8 +209,9 @@ def synthesize(
         config: the settings.
         first: id of the first one of its near-duplicates, whose side it is on.
         rows: labelled rows about it, which are asked too.
+        split: its side; None for `split_of` it.
     """
-    split = split_of(first or video.id, config)
+    split = split or split_of(first or video.id, config)
     kept = {"setting": config.setting}
     if first is not None and first != video.id:
         kept["near_duplicate_of"] = first
@@ -283,16 +299,100 @@ def _split(
     if by_id and config.near_duplicates is not None:
         leaders = groups([hashed for _, hashed in by_id], config.near_duplicates)
         first |= {by_id[i][0]: by_id[leader][0] for i, leader in enumerate(leaders)}
+    if 0 < config.held_out < 1:
+        config = with_both_sides(config, first.values())
     with ExitStack() as stack:
         names = ("placed", *dataset.SPLITS)
         files = {name: stack.enter_context(replacing(work / name)) for name in names}
         for video in videos:
             leader = first[video["id"]]
             rows = [row._asdict() for row in labels_of.get(video["id"], ())]
-            line = {"video": video, "first": leader, "labels": rows}
+            side = split_of(leader, config)
+            line = {"video": video, "first": leader, "split": side, "labels": rows}
             files["placed"].write(f"{dump_json(line)}\n".encode())
             lender = {"video": video, "first": leader}
-            files[split_of(leader, config)].write(f"{dump_json(lender)}\n".encode())
+            files[side].write(f"{dump_json(lender)}\n".encode())
+
+
+class Placed(NamedTuple):
+    """A video on its side.
+
+    Args:
+        first: id of the first one of its near-duplicates.
+        split: its side.
+        made: for each of its samples the entry of the recipe, and the videos that it shows.
+    """
+
+    first: str
+    split: Split
+    made: Sequence[tuple[str, Sequence[str]]]
+
+
+def _places(placed: Lines, journal: Journal) -> Iterator[Placed]:
+    for place, values in zip(placed, journal.results("made"), strict=True):
+        rows = [value["sample"] for value in values if "sample" in value]
+        named = [json.loads(row["provenance"]).get("entry", row["task"]) for row in rows]
+        made = [(entry, row["video_ids"]) for entry, row in zip(named, rows, strict=True)]
+        yield Placed(place["first"], place["split"], made)
+
+
+def without_held_out(places: Iterable[Placed], config: MakeConfig) -> set[str]:
+    """Videos to hold out, so that no entry of the recipe is left without a held-out one.
+
+    Those that come first by `held_out`'s own order, of entries with enough videos for both sides;
+    two for one whose samples borrow from another video.
+
+    Args:
+        places: all videos.
+        config: the settings.
+
+    Returns:
+        First ones of near-duplicates.
+    """
+    training: dict[str, set[str]] = {}
+    needed: dict[str, int] = {}
+    held: set[str] = set()
+    for first, split, made in places:
+        for entry, shown in made:
+            needed[entry] = max(needed.get(entry, 0), len(shown))
+            if split == "held_out":
+                held.add(entry)
+            else:
+                training.setdefault(entry, set()).add(first)
+    moved: set[str] = set()
+    lacking = sorted(training.keys() - held, key=lambda entry: (len(training[entry]), entry))
+    for entry in lacking:
+        want = needed[entry] - len(moved & training[entry])
+        if len(training[entry]) >= 2 * needed[entry] and want > 0:
+            left = sorted(training[entry] - moved, key=lambda first: _place(first, config))
+            moved.update(left[:want])
+    return moved
+
+
+def _move(placed: Lines, journal: Journal, moved: set[str], work: Path) -> list[int]:
+    """Write down that some videos are held out.
+
+    Returns:
+        Places of the videos whose samples are to be made again: theirs, and those that borrowed
+        from them.
+    """
+    if not moved:
+        return []
+    gone = {place["video"]["id"] for place in placed if place["first"] in moved}
+    again = []
+    with ExitStack() as stack:
+        (work / "moved").mkdir(exist_ok=True)
+        names = ("placed", *dataset.SPLITS)
+        files = {name: stack.enter_context(replacing(work / "moved" / name)) for name in names}
+        results = zip(placed, _places(placed, journal), strict=True)
+        for number, (place, (first, split, made)) in enumerate(results):
+            side = "held_out" if first in moved else split
+            lender = {"video": place["video"], "first": first}
+            files[side].write(f"{dump_json(lender)}\n".encode())
+            if first in moved or any(gone & set(shown) for _, shown in made):
+                files["placed"].write(f"{dump_json({**place, 'split': side})}\n".encode())
+                again.append(number)
+    return again
 
 
 # What the journal keeps: a Video, a Skip or a Sample, each with its kind.
@@ -324,7 +424,9 @@ def _unhashed(video: Json, failed: Failed) -> Json:
 def _synthesize(placed: Json, tasks: Mapping[str, Task], work: Path, config: MakeConfig) -> Json:
     video, first = Video(**placed["video"]), placed["first"]
     rows = [Label(**{**row, "options": tuple(row["options"])}) for row in placed["labels"]]
-    results = synthesize(video, tasks, lambda split: load(work / split), config, first, rows)
+    results = synthesize(
+        video, tasks, lambda split: load(work / split), config, first, rows, placed["split"]
+    )
     return [_to_json(result) for result in results]
 
 
@@ -332,8 +434,12 @@ def _unmade(placed: Json, failed: Failed) -> Json:
     return [_to_json(Skip(placed["video"]["path"], failed.reason))]
 
 
-def _made(journal: Journal) -> Iterator[Sample | Skip]:
-    return (_sample_or_skip(value) for values in journal.results("made") for value in values)
+def _made(journal: Journal, again: Sequence[int]) -> Iterator[Sample | Skip]:
+    """What came out, of the videos at some places what came out the second time."""
+    places, second = set(again), journal.results("again") if again else iter(())
+    for number, first in enumerate(journal.results("made")):
+        for value in next(second) if number in places else first:
+            yield _sample_or_skip(value)
 
 
 def _sample_or_skip(value: Json) -> Sample | Skip:
@@ -347,14 +453,19 @@ def _to_json(value: Video | Skip | Sample) -> Json:
 
 
 def split_of(video_id: str, config: MakeConfig) -> Split:
-    """By content: a video stays on its side whatever it is called and whoever is beside it."""
+    """By content: a video's side does not depend on what it is called.
+
+    `make` moves the share to between two videos (`with_both_sides`), so that it is met as nearly
+    as can be.
+    """
     return "held_out" if _place(video_id, config) < config.held_out else "train"
 
 
 def with_both_sides(config: MakeConfig, ids: Iterable[str]) -> MakeConfig:
-    """The same settings with a held-out share that leaves at least one video on either side.
+    """The same settings with a held-out share that holds out as many of these videos as it says.
 
-    For a handful of videos, which may all fall on one side; fewer than two stay as they are.
+    At least one is on either side: of a handful, all may fall on one. Fewer than two stay as they
+    are.
     """
     places = sorted({_place(video_id, config) for video_id in ids})
     if len(places) < 2:

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from kuleshov import synthesize
-from kuleshov.clips import clip
+from kuleshov.clips import clip, write_clips
 from kuleshov.dataset import load_samples, load_skips
 from kuleshov.errors import UsageError, WriteError
 from kuleshov.read import read_video
 from kuleshov.runners import Failed
-from kuleshov.sample import Skip, Video
+from kuleshov.sample import Json, Skip, Video
 from kuleshov.synthesize import MakeConfig, make, split_of, with_both_sides
 from kuleshov.tasks import TASKS
 from tests.conftest import a_video
@@ -325,3 +325,42 @@ def test_videos_on_which_the_work_failed_are_worked_on_again(
     assert worked == [path]
     assert all_bytes(tmp_path / "set") == all_bytes(tmp_path / "whole")
     assert "retried" not in (tmp_path / "set" / "summary.json").read_text()
+
+
+def test_the_share_held_out_is_met_as_nearly_as_can_be(clips: Path, tmp_path: Path) -> None:
+    for seed in range(6):
+        config = MakeConfig(workers=0, tasks={"text_order": {}}, seed=seed, held_out=0.2)
+        make(clips, tmp_path / str(seed), config)
+        sides = {s.video_ids[0]: s.split for s in load_samples(tmp_path / str(seed))}
+        assert list(sides.values()).count("held_out") == max(1, round(0.2 * len(sides)))
+
+
+def test_no_task_is_left_without_a_held_out_video(tmp_path: Path) -> None:
+    """Of twelve videos three are long enough for one task; of another each sample needs two."""
+    videos = tmp_path / "videos"
+    write_clips(videos, 9, seed=3)
+    write_clips(tmp_path / "long", 3, seed=4, seconds=9.0)
+    for path in (tmp_path / "long").iterdir():
+        path.rename(videos / f"long-{path.name}")
+    tasks: dict[str, dict[str, Json]] = {
+        "appearance": {},
+        "odd_clip": {"max_stretch": 9.0},
+        "arrow": {},
+    }
+    sets = []
+    for seed in range(4):
+        out = tmp_path / str(seed)
+        config = MakeConfig(workers=0, tasks=tasks, seed=seed, held_out=0.1, near_duplicates=None)
+        make(videos, out, config)
+        samples = load_samples(out)
+        sides: dict[str, set[str]] = {}
+        for sample in samples:
+            sides.setdefault(sample.task, set()).add(sample.split)
+        assert set(sides) == set(tasks)
+        assert {name: len(here) for name, here in sides.items()} == dict.fromkeys(tasks, 2)
+        of_video = {v: s.split for s in samples for v in s.video_ids}
+        assert all(of_video[v] == s.split for s in samples for v in s.video_ids)
+        assert list(of_video.values()).count("held_out") <= 4
+        sets.append(samples)
+    make(videos, tmp_path / "two", replace(config, workers=2))
+    assert load_samples(tmp_path / "two") == sets[-1]
