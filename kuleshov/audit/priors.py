@@ -37,10 +37,9 @@ _TEXTS = 16
 
 
 def floor(samples: Sequence[Sample]) -> Floor:
-    reward, answer = best_constant(samples)
-    task = task_of(samples[0])
-    constant = "" if answer is None else task.write(answer)
-    return Floor(samples[0].entry, len(samples), chance(samples), reward, constant)
+    best = best_constant(samples)
+    figures = chance(samples), best.reward
+    return Floor(samples[0].entry, len(samples), *figures, best.write(samples[0]))
 
 
 def warnings(samples: Sequence[Sample], floor: Floor) -> list[Finding]:

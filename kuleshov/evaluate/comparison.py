@@ -36,7 +36,8 @@ class TaskComparison:
     Args:
         chance: an answer drawn from the task's prior, in the long run.
         best_constant: the best single answer to all items.
-        constant: that answer; None for several tasks.
+        constant: that answer, to the first item where it is a time that is constant on another
+            clock than seconds; None for several tasks.
         floors: chance, and each policy of policies.py, scored as a model is.
         blind: the second model without the video; None if it was not run.
         before: the first model.

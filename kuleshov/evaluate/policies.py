@@ -1,7 +1,7 @@
 """Models that look at nothing: floors that are scored the same way as a model.
 
     random          an answer drawn from the task's own prior (`task.guess`)
-    best_constant   of all constant answers the one that earns most on the set
+    best_constant   of all constant answers, on all clocks, the one that earns most on the set
     majority        the most frequent true answer
 
 Each writes completions, which `kuleshov.tasks.score` grades, into the results of a run folder. The
@@ -23,7 +23,7 @@ from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.judge import needs_judge
 from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import Result, append_results, load_results
-from kuleshov.floors import best_constant
+from kuleshov.floors import Constant, best_constant
 from kuleshov.owned import writing
 from kuleshov.randomness import rng_for
 from kuleshov.run import begin, samples_hash
@@ -41,8 +41,8 @@ def _random(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]
 
 def _best_constant(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]:
     gradable = [sample for sample in samples if not needs_judge(sample)]
-    answer = best_constant(gradable)[1] if gradable else None
-    return (answer for _ in samples)
+    best = best_constant(gradable) if gradable else Constant(0.0, None)
+    return (None if best.answer is None else best.to(sample) for sample in samples)
 
 
 def _majority(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]:

@@ -211,9 +211,9 @@ def _floors(name: str, made: dict[tuple[str, str], Made]) -> str:
     for setting in SETTINGS:
         samples, _ = made[name, setting]
         if samples:
-            reward, answer = best_constant(samples)
-            text = "" if answer is None else _code(task_of(samples[0]).write(answer))
-            figures = f"{len(samples)} | {chance(samples):.3f} | {reward:.3f} | {text}"
+            best = best_constant(samples)
+            text = _code(best.write(samples[0])) if best.answer is not None else ""
+            figures = f"{len(samples)} | {chance(samples):.3f} | {best.reward:.3f} | {text}"
             lines.append(f"| `{setting}` | {figures} |")
     return "\n".join(lines) + "\n"
 

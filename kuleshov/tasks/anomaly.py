@@ -94,6 +94,7 @@ class Anomaly(Task):
     name: ClassVar[str] = "anomaly"
     right_from: ClassVar[float] = 0.5  # R@1 at IoU 0.5
     timed: ClassVar[bool] = True
+    answers_in_seconds: ClassVar[bool] = True
 
     kinds: tuple[str, ...] = EDITED
     num_frames: int = 48

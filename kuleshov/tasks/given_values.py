@@ -70,6 +70,7 @@ class GivenInterval(Given):
     """
 
     name: ClassVar[str] = "given_interval"
+    answers_in_seconds: ClassVar[bool] = True
     right_from: ClassVar[float] = 0.5  # R@1 at IoU 0.5
 
     duration: float = 1.0
@@ -79,11 +80,13 @@ class GivenInterval(Given):
         return [[round(float(t), 2) for t in sorted(rng.uniform(0, self.duration, 2))]]
 
     def candidates(self, samples: Sequence[Sample]) -> Iterable[Json]:
-        """True intervals, evenly many of them, and the longest video as a whole."""
+        """True intervals, evenly many of them, and the whole video: the longest one in seconds, and
+        all of each on a clock that counts its length as 1.
+        """
         longest = max(float(sample.knobs["duration"]) for sample in samples)
         found = sorted({tuple(span) for sample in samples for span in sample.answer})
         step = max(1, len(found) // _CANDIDATES)
-        return [[list(span)] for span in (*found[::step], (0.0, longest))]
+        return [[list(span)] for span in (*found[::step], (0.0, longest), (0.0, 1.0))]
 
     def write(self, answer: Json, sample: Sample | None = None) -> str:
         start, end = answer[0]

@@ -63,6 +63,9 @@ class Task(ABC):
     name: ClassVar[str]
     timed: ClassVar[bool] = False
     """Whether the answer is a time on the shown clock, which the model must then be told."""
+    answers_in_seconds: ClassVar[bool] = False
+    """Whether the answer is a time, or a list of them: best constants are searched on all clocks
+    that a model is shown (floors.py)."""
     LEVELS: ClassVar[dict[str, dict[str, Json]]] = {}
     """Named difficulties: for each the knobs that differ from the setting it is given with."""
     about_order: ClassVar[bool] = False

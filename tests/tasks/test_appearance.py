@@ -87,7 +87,7 @@ def test_chance_and_best_constant_by_hand() -> None:
     chances = {truth: sample.chance for truth, sample in by_truth.items()}
     assert chances == pytest.approx({2.0: 1.5 / 3, 3.0: 2 / 3, 4.0: 1.5 / 3})
     # Over one sample of each, 3 s earn (1/2 + 1 + 1/2) / 3.
-    reward, answer = best_constant(list(by_truth.values()))
+    reward, answer, _ = best_constant(list(by_truth.values()))
     assert reward == pytest.approx(2 / 3) and answer == 3.0
 
 

@@ -48,7 +48,7 @@ def test_the_published_form_asks_yes_or_no_and_is_skewed() -> None:
         assert sample.answer == ("yes" if backwards else "no")
         assert sample.chance == pytest.approx(0.55 if backwards else 0.45)
     assert task.parse("Yes", made[0]) == "yes" and task.parse("yes no", made[0]) is None
-    reward, answer = best_constant(made)
+    reward, answer, _ = best_constant(made)
     # 0.55 +- 4 standard deviations of sqrt(0.55 * 0.45 / 1000) = 0.0157.
     assert answer == "yes" and abs(reward - 0.55) < 4 * 0.0157
 
