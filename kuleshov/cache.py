@@ -8,7 +8,11 @@ there, and one that another process removed is computed again.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from hashlib import blake2b
+from io import BytesIO
 from pathlib import Path
 from typing import Any, final
 
@@ -16,13 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from kuleshov.errors import UsageError, WriteError
-from kuleshov.files import replacing
+from kuleshov.files import is_temporary, replacing
 from kuleshov.randomness import digest
 
 Array = npt.NDArray[Any]
 
 _LOOK_EVERY = 64
 """Arrays written between two looks at how much there is."""
+_SUM = 16
+"""Bytes of the checksum behind each array."""
+_STOPPED = 3600.0
+"""Seconds after which a file that is not whole is one of a writer that was killed."""
 
 
 @final
@@ -42,14 +50,16 @@ class Cache:
         """The array of a key, computed if it is not there, and the same to the last bit."""
         path = self.folder / f"{digest(*key):032x}.npy"
         try:
-            array: Array = np.load(path, allow_pickle=False)
+            array = _checked(path.read_bytes())
             os.utime(path)
             return array
         except (OSError, ValueError, EOFError):
             array = compute()
         try:
             with replacing(path) as file:
-                np.save(file, array, allow_pickle=False)
+                written = BytesIO()
+                np.save(written, array, allow_pickle=False)
+                file.write(written.getvalue() + _sum(written.getbuffer()))
         except WriteError:
             return array  # a full disk costs time and not the work
         self._written += 1
@@ -65,13 +75,34 @@ class Cache:
                 state = path.stat()
             except OSError:
                 continue  # another process was faster
-            found.append((state.st_mtime_ns, state.st_size, path))
+            found.append((state.st_mtime_ns, state.st_size - _SUM, path))
         total = sum(size for _, size, _ in found)
         for _, size, path in sorted(found):
             if total <= self.max_bytes:
                 break
             path.unlink(missing_ok=True)
             total -= size
+        for path in self.folder.glob(".*.tmp"):
+            with suppress(OSError):
+                if is_temporary(path) and time.time() - path.stat().st_mtime > _STOPPED:
+                    path.unlink()
+
+
+def _sum(data: bytes | memoryview) -> bytes:
+    return blake2b(data, digest_size=_SUM).digest()
+
+
+def _checked(data: bytes) -> Array:
+    """The array of a file.
+
+    Raises:
+        ValueError: it is another one than was written.
+    """
+    whole, found = data[:-_SUM], data[-_SUM:]
+    if _sum(whole) != found:
+        raise ValueError("not what was written")
+    array: Array = np.load(BytesIO(whole), allow_pickle=False)
+    return array
 
 
 def default() -> Cache:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
 
 from kuleshov.errors import WriteError
@@ -15,8 +17,8 @@ _TEMPORARY = re.compile(r"\..*\.(?:[0-9a-f]{12}\.)?tmp")
 
 
 def temporary(path: Path) -> Path:
-    """Beside a file, the name for what is not whole yet."""
-    return path.with_name(f".{path.name}.tmp")
+    """Beside a file, a name that no other writer has, for what is not whole yet."""
+    return path.with_name(f".{path.name}.{token_hex(6)}.tmp")
 
 
 def is_temporary(path: Path) -> bool:
@@ -31,7 +33,6 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         WriteError: the disk is full or the folder cannot be written; the old file is still there.
     """
-    # Always the same name: what a kill leaves behind is written over by the next run.
     written = temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,12 +44,39 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(written, path)
+        _sync(path.parent)
     except OSError as error:
         written.unlink(missing_ok=True)
         raise _unwritten(path, error) from error
     except BaseException:
         written.unlink(missing_ok=True)
         raise
+
+
+def sync(folder: Path) -> None:
+    """See that all files below a folder, and their names, are on the disk and not only on the way.
+
+    To be called before a mark says that the folder is whole.
+    """
+    for place, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(place) / name)
+        _sync(Path(place))
+    _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):  # not for folders here
+            raise
+    finally:
+        os.close(file)
 
 
 def _unwritten(path: Path, error: OSError) -> WriteError:

@@ -19,6 +19,7 @@ import yaml
 
 from kuleshov.errors import UsageError, WriteError
 from kuleshov.files import is_temporary, replace_text
+from kuleshov.lock import LOCK, locked, sweep
 
 MARK = ".kuleshov"
 VERSION = 1
@@ -45,7 +46,11 @@ def _all(*names: str) -> Callable[[Path], bool]:
 
 def _only(folder: Path, *names: str) -> bool:
     """Whether nothing is there but what a run leaves that was stopped early."""
-    return {path.name for path in folder.iterdir() if not is_temporary(path)} == {*names}
+    return _names(folder) == {*names}
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not is_temporary(path)} - {LOCK}
 
 
 def _samples(folder: Path) -> bool:
@@ -103,7 +108,7 @@ def check(folder: Path, kind: str) -> None:
         WriteError: it is a file.
     """
     try:
-        names = sorted(path.name for path in folder.iterdir() if not is_temporary(path))
+        names = sorted(_names(folder))
     except FileNotFoundError:
         if folder.is_symlink():
             raise UsageError(f"{folder} is a link to nothing; give another folder") from None
@@ -157,7 +162,7 @@ def apart(folder: Path, *inputs: Path) -> None:
 
 @contextmanager
 def writing(folder: Path, kind: str, *inputs: Path) -> Iterator[None]:
-    """Write in a folder: it is checked, made, and marked as ours.
+    """Write in a folder: it is checked, made, marked as ours, and locked.
 
     A folder that is still empty in the end, after an error, goes again.
 
@@ -167,21 +172,31 @@ def writing(folder: Path, kind: str, *inputs: Path) -> Iterator[None]:
         inputs: what is read, and must not lie in it.
 
     Raises:
-        UsageError: see `check` and `apart`.
+        UsageError: see `check` and `apart`; or another process writes there.
         WriteError: it cannot be written.
     """
     check(folder, kind)
     apart(folder, *inputs)
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    if unmarked := not read_mark(folder):
-        set_mark(folder, kind)
     try:
-        yield
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{folder} cannot be made: {error.strerror}; give another") from error
+    try:
+        with locked(folder) as behind:
+            check(folder, kind)  # it may have become another's
+            if behind or not read_mark(folder):
+                sweep(folder, MARK)
+            if unmarked := not read_mark(folder):
+                set_mark(folder, kind)
+            try:
+                yield
+            finally:
+                if unmarked and _only(folder, MARK):
+                    (folder / MARK).unlink()
     finally:
-        if unmarked and _only(folder, MARK):
-            (folder / MARK).unlink()
-            for path in missing:
-                _remove_empty(path)
+        for path in missing:
+            _remove_empty(path)
 
 
 def read_mark(folder: Path) -> dict[str, Any]:

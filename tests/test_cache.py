@@ -86,3 +86,13 @@ def test_the_environment_names_folder_and_size(
     monkeypatch.setenv("KULESHOV_CACHE_MB", "much")
     with pytest.raises(UsageError, match="'much'; allowed: a whole number"):
         default()
+
+
+def test_an_array_that_was_damaged_within_is_computed_again(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 1 << 20)
+    cache.get(("a",), Counted())
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    data[1000:1100] = bytes(100)
+    path.write_bytes(data)
+    assert (cache.get(("a",), Counted()) == ONE).all()

@@ -53,3 +53,13 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WriteError, match="cannot be written"):
         replace_text(tmp_path / "file" / "a.txt", "x")
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with replacing(path) as one:
+        one.write(b"1" * 100)
+        with replacing(path) as other:
+            other.write(b"2" * 50)
+        one.write(b"1" * 100)
+    assert path.read_bytes() == b"1" * 200 and [p.name for p in tmp_path.iterdir()] == ["a"]

@@ -22,11 +22,15 @@ def freeze(
     Example: kuleshov freeze viubench
     """
     from kuleshov.audit import audit
+    from kuleshov.dataset import load_summary
     from kuleshov.evaluate.bench import MANIFEST
     from kuleshov.evaluate.bench import freeze as run
+    from kuleshov.owned import writing
 
-    with live(err) as shown:
-        findings = audit(data, samples, progress=shown.progress)
-    run(data, name or data.resolve().name, findings)
+    load_summary(data)
+    with writing(data, "samples"):
+        with live(err) as shown:
+            findings = audit(data, samples, progress=shown.progress)
+        run(data, name or data.resolve().name, findings)
     audited([str(error) for error in findings.errors])
     out.print(str(data / MANIFEST), soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -15,6 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from kuleshov.errors import UsageError
+from kuleshov.files import replacing
 from kuleshov.frames.scale import EXACT
 from kuleshov.sample import Pixels
 
@@ -35,8 +35,7 @@ def write_video(path: Path, frames: Pixels, fps: int) -> None:
 
     The same frames give the same bytes.
     """
-    temporary = path.with_suffix(".part.mp4")
-    with av.open(str(temporary), "w") as container:
+    with replacing(path) as file, av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
@@ -44,7 +43,6 @@ def write_video(path: Path, frames: Pixels, fps: int) -> None:
         for frame in _converted(frames):
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    os.replace(temporary, path)
 
 
 def encode_video(frames: Pixels, seconds: list[float], quantizer: int) -> bytes:

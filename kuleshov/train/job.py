@@ -17,6 +17,7 @@ from peft import PeftModel
 from transformers import AutoModelForImageTextToText, PrinterCallback
 
 from kuleshov.errors import UsageError
+from kuleshov.files import sync
 from kuleshov.left_out import LeftOut
 from kuleshov.notice import Notice, deferred
 from kuleshov.owned import remove
@@ -151,6 +152,7 @@ class Job:
         here.wait_for_everyone()
         if here.is_main_process:
             processor.save_pretrained(str(unfinished))
+            sync(unfinished)
             os.replace(unfinished, self.target)
             for checkpoint in checkpoints.glob(
                 "checkpoint-*"

@@ -26,7 +26,7 @@ from accelerate.utils import DistributedType, gather_object
 from safetensors import safe_open
 from transformers import PreTrainedModel, TrainerCallback
 
-from kuleshov.files import replace_text
+from kuleshov.files import replace_text, sync
 from kuleshov.notice import given
 
 _WHOLE = "whole"
@@ -143,7 +143,8 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]  # transformers has no
         here = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         PartialState().wait_for_everyone()
         if state.is_world_process_zero:
-            (here / _WHOLE).touch()
+            sync(here)
+            replace_text(here / _WHOLE, "")
             for other in here.parent.glob("checkpoint-*"):
                 if other != here:
                     # Not whole from now on, in case that it is not removed altogether.
