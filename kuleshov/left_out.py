@@ -29,41 +29,57 @@ def check_share(share: float, knob: str) -> None:
         raise UsageError(f"{knob} is {share}; allowed: 0 to 1")
 
 
+def too_many(count: int, total: int, share: float) -> bool:
+    """Whether more than a share is left out."""
+    return count > max(FEWEST, share * total)
+
+
 @final
 class LeftOut:
     """What is left out of one run.
 
     Args:
         run: the run folder.
-        total: of how many.
+        total: of how many samples.
         share: the largest share of them.
         knob: the setting that says it, for the error.
         writes: whether this process is the one that writes.
+
+    Attributes:
+        samples: ids of those that are left out; one that is asked several times counts once.
     """
 
     def __init__(self, run: Path, total: int, share: float, knob: str, writes: bool = True) -> None:
         self.run, self.total, self.share, self.knob = run, total, share, knob
         self.writes = writes
-        self.count = 0
+        self.samples: set[str] = set()
 
-    def add(self, reason: str, **named: Any) -> None:
+    @property
+    def count(self) -> int:
+        """Samples that are left out."""
+        return len(self.samples)
+
+    def add(self, reason: str, sample: str, **named: Any) -> None:
         """Leave one out.
 
         Args:
             reason: why.
-            **named: what it is, such as `sample`, its id.
+            sample: its id.
+            **named: what else it is, such as its condition.
 
         Raises:
             UsageError: there are too many.
         """
-        self.count += 1
+        first = not self.samples
+        self.samples.add(sample)
         if self.writes:
-            append_lines(self.run / FILE, json.dumps({**named, "reason": reason}) + "\n")
-        if self.count == 1:
+            line = {"sample": sample, **named, "reason": reason}
+            append_lines(self.run / FILE, json.dumps(line) + "\n")
+        if first:
             logging.getLogger(__name__).warning(
-                "sample %s is left out: %s (%s names all that are)", named["sample"], reason, FILE
+                "sample %s is left out: %s (%s names all that are)", sample, reason, FILE
             )
-        if self.count > max(FEWEST, self.share * self.total):
+        if too_many(self.count, self.total, self.share):
             raise UsageError(
                 f"{self.count} of {self.total} samples cannot be used, more than {self.knob}: "
                 f"{self.share:g} allows; {self.run / FILE} says why, of the last one: {reason}"

@@ -45,3 +45,12 @@ def test_a_report_says_what_a_run_left_out(tmp_path: Path) -> None:
     one: Any = SimpleNamespace(name="bench", runs=(tmp_path,))
     (said,) = left_out_warnings([one])
     assert said == f"{tmp_path.name} left 1 samples of bench out, such as a: no frame at 1 s"
+
+
+def test_a_sample_that_is_asked_several_times_is_one(tmp_path: Path) -> None:
+    out = LeftOut(tmp_path, 4, 0.05, "the share")
+    for condition in ("full", "blind", "shuffled"):
+        out.add("gone", sample="a", condition=condition)
+    assert out.count == 1 and len(left_out(tmp_path)) == 3
+    with pytest.raises(UsageError, match=r"2 of 4 samples cannot be used"):
+        out.add("gone", sample="b")

@@ -21,14 +21,19 @@ def render(
         typer.Option(help="JPEG quality (default 80); for mp4 the quantizer (default 22)."),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; change no byte.")] = None,
+    left_out_share: Annotated[
+        float, typer.Option(help="Share of samples that may be skips; above it the command fails.")
+    ] = 0.05,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the frames of a sample set into files, for engines that need them.
 
     Example: kuleshov render samples -o rendered --format mp4
     """
+    from kuleshov.left_out import check_share, too_many
     from kuleshov.rendered import RenderConfig, render_set
 
+    check_share(left_out_share, "--left-out-share")
     settings = RenderConfig(format=format, quality=quality, workers=workers)
     with live(err) as shown:
         summary = render_set(data, output, settings, shown.progress, overwrite)
@@ -36,4 +41,13 @@ def render(
     out.print(f"{summary['samples']} samples and {summary['skips']} skips in {output}, {megabytes}")
     if not summary["samples"]:
         err.print(f"nothing was rendered; {output / 'skips.jsonl'} says why")
+        raise typer.Exit(1)
+    total = summary["samples"] + summary["skips"]
+    if too_many(summary["skips"], total, left_out_share):
+        err.print(
+            f"{summary['skips']} of {total} samples are skips, more than --left-out-share "
+            f"{left_out_share:g} allows; {output / 'skips.jsonl'} says why. The others are there",
+            markup=False,
+            soft_wrap=True,
+        )
         raise typer.Exit(1)

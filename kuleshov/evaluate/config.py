@@ -107,8 +107,8 @@ class EvalConfig:
             without it.
         positions: where tokens behind a video stand in time, see `train.positions`. What an
             endpoint does is not known.
-        left_out_share: of the questions, which may be left out as their videos cannot be shown or
-            an endpoint refuses them; where there are more, the run stops.
+        left_out_share: of the samples, which may be left out as their videos cannot be shown or an
+            endpoint refuses them; where there are more, the run stops.
         seed: of the sampling.
     """
 

@@ -118,11 +118,15 @@ def _evaluate(
         mine = shares.mine(todo, config.batch_size)
         failed: list[EndpointError] = []  # a judge: nothing more is asked, what comes in is kept
         told = _answers(backend, list(chain(*mine)), videos_root(data), config.seed, failed)
-        out = LeftOut(run, len(todo), config.left_out_share, "eval.left_out_share", shares.main)
+        samples_asked = len({sample.id for sample, _, _ in todo})
+        share = config.left_out_share
+        out = LeftOut(run, samples_asked, share, "eval.left_out_share", shares.main)
+        unanswered = 0
         for count, (request, reply) in enumerate(shares.of_all(told, list(map(len, mine))), 1):
             if isinstance(reply, Refusal):
                 out.add(reply.reason, **_named(request))
-                if out.count == count >= min(ALL_REFUSED, len(todo)):
+                unanswered += 1
+                if unanswered == count >= min(ALL_REFUSED, len(todo)):
                     raise EndpointError(reply.reason)
             elif shares.main and not (failed and needs_judge(request.sample)):
                 try:

@@ -59,10 +59,9 @@ class StandIns:
     def _leave_out(self, error: UnshownError) -> None:
         sample = error.sample
         self._unshown.add(sample.id)
-        others = {str(one["sample"]) for one in left_out(self.out.run)} - {sample.id}
-        self.out.count = len(others)  # before a kill, in other phases, by other processes
-        names = {"sample": sample.id, "task": sample.entry, "video": sample.video_ids[0]}
-        self.out.add(str(error.why), **names)
+        # Before a kill, in other phases, and by other processes.
+        self.out.samples |= {str(one["sample"]) for one in left_out(self.out.run)}
+        self.out.add(str(error.why), sample.id, task=sample.entry, video=sample.video_ids[0])
 
     def _shown(self, row: Row) -> Row:
         """The row itself, or the next one that is not known to be unshown."""
