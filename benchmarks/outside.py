@@ -44,7 +44,9 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {"cells": cells, "cases": cases
 
 def failed(found: dict[str, Any]) -> bool:
     """Whether anything is wrong."""
-    return any(found.get(key) for key in ("cells_wrong", "cases_wrong", "silently_wrong"))
+    return any(
+        found.get(key) for key in ("cells_wrong", "cases_wrong", "silently_wrong", "models_missing")
+    )
 
 
 def _figures(found: dict[str, Any]) -> dict[str, Any]:

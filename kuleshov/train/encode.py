@@ -36,10 +36,12 @@ from kuleshov.reward import CLOSE_THOUGHT, OPEN_THOUGHT
 from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample, dump_json
 from kuleshov.tasks import task_of
 from kuleshov.train.pace import Waiting
-from kuleshov.train.pixels import check, untouched
+from kuleshov.train.pixels import check, joinable, untouched
 from kuleshov.train.stand_ins import UnshownError
 
 Render = Callable[[Sample], list[Pixels]]
+# What processors raise on what they do not take.
+_FAILURES = (ValueError, TypeError, LookupError, AttributeError, RuntimeError)
 _TYPES = {IMAGE: "image", VIDEO: "video"}
 _THOUGHT = f"{OPEN_THOUGHT}\n\n{CLOSE_THOUGHT}\n\n"
 """A thought without words, as the templates of Qwen3, Qwen3-VL and Qwen3.5 write it."""
@@ -168,13 +170,20 @@ class Encoder:
             fields = self._read(text, images, videos, [metadata(item) for item in clocks])
             ids = fields.pop("input_ids")[0]
             types = fields.pop("mm_token_type_ids", None)
-            check(self.processor, ids, fields, images, videos)
+            counted = check(self.processor, ids, fields, images, videos)
+            if videos and not counted and not self.follows_frames:
+                raise UsageError(
+                    "the processor makes as much of 8 frames as of 4, so it picks frames by itself "
+                    "and cannot be told not to (do_sample_frames: false changes nothing); take a "
+                    "model whose processor takes the frames that it is given"
+                )
             if "second_per_grid_ts" in fields:
                 merged = self.processor.video_processor.temporal_patch_size
                 _check_rates(sample, clocks, fields["second_per_grid_ts"].tolist(), merged)
         except (UsageError, MissingVideoError) as error:
             raise type(error)(f"sample {sample.id}: {error}") from error
-        return Encoded(ids, None if types is None else types[0], fields, sample, self._key(sample))
+        types = None if types is None else types[0]
+        return Encoded(ids, types, joinable(fields), sample, self._key(sample))
 
     def text(self, sample: Sample) -> str:
         """The prompt as its chat template writes it, with one token for each video or image."""
@@ -187,17 +196,28 @@ class Encoder:
 
     @cached_property
     def tells_times(self) -> bool:
-        """Whether the processor tells the model times: it does not if two clocks give the same."""
-        video = torch.zeros(2, 3, 224, 224, dtype=torch.uint8)
+        """Whether the processor tells the model times: it does not if two clocks give the same.
+
+        They differ by fractions of a second: some processors tell whole ones.
+        """
+        one, other = (self._blank(2, fps) for fps in (4.0, 2.0))
+        return any(not torch.equal(one[key], other[key]) for key in one)
+
+    @cached_property
+    def follows_frames(self) -> bool:
+        """Whether the processor makes more of more frames; not if it picks them by itself."""
+        few, many = (
+            sum(value.numel() for value in self._blank(frames, 1.0).values()) for frames in (4, 8)
+        )
+        return many > few
+
+    def _blank(self, frames: int, fps: float) -> dict[str, torch.Tensor]:
+        """What the processor makes of a black video."""
+        video = torch.zeros(frames, 3, 224, 224, dtype=torch.uint8)
         chat = [{"role": "user", "content": [{"type": "video"}]}]
         text = self.processor.apply_chat_template(chat, tokenize=False)
-        one, other = (
-            self._read(
-                text, [], [video], [{"total_num_frames": 2, "fps": fps, "frames_indices": [0, 1]}]
-            )
-            for fps in (1.0, 0.25)
-        )
-        return any(not torch.equal(one[key], other[key]) for key in one)
+        times = {"total_num_frames": frames, "fps": fps, "frames_indices": list(range(frames))}
+        return self._read(text, [], [video], [times])
 
     def _read(
         self,
@@ -216,20 +236,37 @@ class Encoder:
                     video_metadata=times or None,
                     do_sample_frames=False,
                     images_kwargs=untouched(self.processor.image_processor),
-                    videos_kwargs=untouched(self.processor.video_processor),
+                    # Some write times by what they are told, and forget it unless asked.
+                    videos_kwargs={
+                        **untouched(self.processor.video_processor),
+                        "return_metadata": True,
+                    },
                     return_tensors="pt",
                 )
             )
-        except ValueError as error:
+        except _FAILURES as error:
             lengths = [len(video) for video in videos]
             if len(set(lengths)) < 2:
-                raise
+                reason = next(iter(str(error).strip().splitlines()), "")
+                raise UsageError(
+                    f"{type(self.processor).__name__} fails on {len(images)} images and videos of "
+                    f"{lengths} frames: {type(error).__name__}: {reason}. Compare its files with "
+                    "those that belong to the model, or take a model whose processor takes frames"
+                ) from error
             raise UsageError(
                 f"{type(self.processor).__name__} does not take videos of {lengths} frames in one "
                 "prompt; allowed: as many frames in each of them. Make the samples so; task masked "
                 "with the knob stills: image"
             ) from error
         del fields["attention_mask"]
+        fields.pop("video_metadata", None)
+        for key, value in fields.items():
+            if not isinstance(value, torch.Tensor):
+                raise UsageError(
+                    f"{type(self.processor).__name__} gives {key} as a {type(value).__name__}, and "
+                    "prompts are put together as tensors; take a model with one of the layouts "
+                    "that docs/training.md names"
+                )
         return fields
 
     def _key(self, sample: Sample) -> int:
@@ -324,8 +361,29 @@ def vision_tokens(config: Any) -> list[int]:
     return [getattr(config, key) for key in keys if getattr(config, key, None) is not None]
 
 
+def alike(encoded: Sequence[Encoded]) -> bool:
+    """Whether the vision inputs of several prompts go into one batch; where a model takes videos as
+    rows of frames, those of other lengths do not.
+    """
+    shapes: dict[str, torch.Size] = {}
+    return all(
+        shapes.setdefault(key, value.shape[1:]) == value.shape[1:]
+        for prompt in encoded
+        for key, value in prompt.videos.items()
+    )
+
+
 def join_videos(encoded: Sequence[Encoded]) -> dict[str, torch.Tensor]:
-    """The vision inputs of several prompts, videos and images, each one after the other."""
+    """The vision inputs of several prompts, videos and images, each one after the other.
+
+    Raises:
+        UsageError: the model takes only videos of as many frames each in one batch.
+    """
+    if not alike(encoded):
+        raise UsageError(
+            "this model takes videos of as many frames each in one batch, and here they differ; "
+            "make samples of one number of frames (num_frames), or put one prompt in each batch"
+        )
     keys = {key for prompt in encoded for key in prompt.videos}
     return {
         key: torch.cat([p.videos[key] for p in encoded if key in p.videos]) for key in sorted(keys)

@@ -233,9 +233,15 @@ class VideoGRPOTrainer(ObjectiveTrainer):
             self._prompts = outer
         return ids
 
+    @property
+    def _shares_rollouts(self) -> bool:
+        elsewhere = self.use_vllm or self.use_transformers_continuous_batching
+        return self.share_prompts and not elsewhere
+
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         assert self._prompts is not None and len(self._prompts) == len(prompts)
-        fields: dict[str, Any] = dict(join_videos(self._prompts))
+        # Shared prompts bring their own.
+        fields: dict[str, Any] = {} if self._shares_rollouts else dict(join_videos(self._prompts))
         types = [p.token_types.tolist() for p in self._prompts if p.token_types is not None]
         fields |= {"mm_token_type_ids": types} if types else {}
         return [prompt.input_ids.tolist() for prompt in self._prompts], None, fields
@@ -249,8 +255,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         has_tool_images: bool = False,
     ) -> tuple[list[list[int]], Any]:
         assert self._prompts is not None
-        elsewhere = self.use_vllm or self.use_transformers_continuous_batching
-        if elsewhere or not self.share_prompts:
+        if not self._shares_rollouts:
             if self.use_vllm:
                 core = self.accelerator.unwrap_model(self.model)
                 for prompt, _ in _groups(self._prompts):

@@ -38,18 +38,26 @@ def guard(model: Any) -> torch.utils.hooks.RemovableHandle:
         ids = kwargs.get("input_ids", args[0] if args else None)
         if ids is None:
             return
-        for medium, (token, pixels, _) in INPUTS.items():
-            if (number := getattr(core.config, token, None)) is None:
-                continue
-            tokens = int((ids == number).sum())
-            features = count_features(core.config, kwargs, medium)
-            if features is not None and tokens != features:
+        named = {
+            medium: getattr(core.config, token, None) for medium, (token, *_) in INPUTS.items()
+        }
+        tokens = {
+            m: int((ids == number).sum()) for m, number in named.items() if number is not None
+        }
+        features = {medium: count_features(core.config, kwargs, medium) for medium in tokens}
+        made = [count for count in features.values() if count is not None]
+        # Some models write videos with the tokens of images, or take them as images.
+        if len(made) < len(features) or sum(made) == sum(tokens.values()):
+            return
+        for medium, number in tokens.items():
+            pixels = INPUTS[medium][1]
+            if number != features[medium]:
                 raise MissingVideoError(
-                    f"the prompts hold {tokens} {medium} tokens, but features for {features} reach "
-                    "the model, so it would not see what it is asked about. Train with "
-                    f"kuleshov.train.grpo.VideoGRPOTrainer, or pass {pixels} (and the grid that "
-                    f"belongs to it, if any) to the model; if the model wrote {medium} tokens "
-                    "itself, suppress them in its generation settings."
+                    f"the prompts hold {number} {medium} tokens, but features for "
+                    f"{features[medium]} reach the model, so it would not see what it is asked "
+                    f"about. Train with kuleshov.train.grpo.VideoGRPOTrainer, or pass {pixels} "
+                    "(and the grid that belongs to it, if any) to the model; if the model wrote "
+                    f"{medium} tokens itself, suppress them in its generation settings."
                 )
 
     # The backbone, not the head: TRL's fused LM head calls the backbone directly.

@@ -2,13 +2,19 @@
 
     patches   the patches of all videos one after the other (`pixel_values_videos`) and a grid of
               (time, height, width) for each (`video_grid_thw`); images likewise (`pixel_values`,
-              `image_grid_thw`). Any size; frames in pairs. Qwen2.5-VL, Qwen3-VL.
+              `image_grid_thw`). Any size; frames alone or in pairs. Qwen2-VL to Qwen3.5,
+              VideoLLaMA3, whose dropping of patches that hardly change is switched off.
     tiles     a picture of one size for each frame and each image, in the order of the prompt
               (`pixel_values`, shape (tiles, channels, height, width)). To the model a video is
-              a row of images. InternVL.
+              a row of images. InternVL; SmolVLM, whose rows of tiles are taken apart here, so that
+              prompts of any number of frames go into one batch.
+    videos    a row of pictures of one size for each video (`pixel_values_videos`, shape (videos,
+              frames, channels, height, width)), as many frames in all of a batch. LLaVA-OneVision.
 
 What a family has of these is read off its processor, its configuration and its inputs, so that
-no name of a family stands anywhere. A family with a layout of its own is added here.
+no name of a family stands anywhere. A family with a layout of its own is added here. Where it is
+not known how many features a model makes, the model compares them with its tokens by itself, and
+the processor must make more of more frames (`Encoder.follows_frames`).
 """
 
 from __future__ import annotations
@@ -28,7 +34,12 @@ INPUTS = {
 # No limits, as the size is the recipe's: the families' own would enlarge small frames.
 ANY_SIZE = {"shortest_edge": 1, "longest_edge": 1 << 40}
 # A still is shown as a frame is: whole, in one tile.
-_PLAIN = {"cap_pixels_per_frame": False, "crop_to_patches": False}
+_PLAIN = {
+    "cap_pixels_per_frame": False,
+    "crop_to_patches": False,
+    "do_image_splitting": False,
+    "use_token_compression": False,
+}
 
 
 def untouched(reader: Any) -> dict[str, Any]:
@@ -37,8 +48,22 @@ def untouched(reader: Any) -> dict[str, Any]:
     A processor for tiles keeps its size, which is the only one that its model takes.
     """
     settings = {key: value for key, value in _PLAIN.items() if hasattr(reader, key)}
-    limited = dict(reader.size).get("longest_edge") is not None
+    size = dict(reader.size or {})
+    limited = all(size.get(edge) is not None for edge in ANY_SIZE)
     return {**settings, "size": ANY_SIZE} if limited else settings
+
+
+def joinable(fields: dict[str, Any]) -> dict[str, Any]:
+    """Vision inputs of one prompt in a form that those of others can be put behind.
+
+    Rows of tiles become rows of one tile each: as many as the longest has would have to be filled
+    up else.
+    """
+    pixels = fields.get("pixel_values")
+    if pixels is None or pixels.dim() != 5:
+        return fields
+    masks = {key: value for key, value in fields.items() if key.startswith("pixel_")}
+    return {**fields, **{key: value.flatten(0, 1)[:, None] for key, value in masks.items()}}
 
 
 def count_features(config: Any, inputs: Mapping[str, Any], medium: str) -> int | None:
@@ -56,12 +81,16 @@ def count_features(config: Any, inputs: Mapping[str, Any], medium: str) -> int |
         return 0 if encoded is None else sum(len(item) for item in encoded.pooler_output)
     vision = config.vision_config
     if inputs.get(grid) is not None:
-        return int(inputs[grid].prod(dim=-1).sum()) // int(vision.spatial_merge_size**2)
-    if not hasattr(config, "downsample_ratio"):
+        sides = inputs.get(f"{medium}_merge_sizes", getattr(vision, "spatial_merge_size", None))
+        if sides is None:
+            return None
+        return int((inputs[grid].prod(dim=-1) // sides**2).sum())
+    shape = inputs[pixels].shape
+    if not hasattr(config, "downsample_ratio") or len(shape) != 4:
         return None
-    tiles, _, height, width = inputs[pixels].shape
-    patches = (height // vision.patch_size[0]) * (width // vision.patch_size[1])
-    return int(tiles * patches * config.downsample_ratio**2)
+    tiles, _, height, width = shape
+    down, right = vision.patch_size
+    return int(tiles * (height // down) * (width // right) * config.downsample_ratio**2)
 
 
 def check(
@@ -70,7 +99,7 @@ def check(
     fields: Mapping[str, torch.Tensor],
     images: Sequence[torch.Tensor],
     videos: Sequence[torch.Tensor],
-) -> None:
+) -> bool:
     """Raise unless a processor has made of the frames of one prompt what the recipe says.
 
     Args:
@@ -80,35 +109,58 @@ def check(
         images: what went in, of shape (channels, height, width) each.
         videos: what went in, of shape (frames, channels, height, width) each.
 
+    Returns:
+        Whether the features of all frames were counted.
+
     Raises:
         UsageError: frames were dropped, added or resized.
-        MissingVideoError: there are more or fewer tokens than features.
+        MissingVideoError: there are more or fewer tokens than features, or none at all.
     """
-    features = 0
-    tiles = [*images, *(frame for video in videos for frame in video)]
+    features: int | None = 0
     for medium, given in (("image", [image[None] for image in images]), ("video", list(videos))):
         reader: Any = getattr(processor, f"{medium}_processor", None)
         _, pixels, name = INPUTS[medium]
-        if name in fields:
-            features += int(fields[name].prod(dim=-1).sum()) // reader.merge_size**2
+        if name in fields and hasattr(reader, "merge_size"):
+            here: int | None = int(fields[name].prod(dim=-1).sum()) // reader.merge_size**2
             for item, grid in zip(given, fields[name].tolist(), strict=True):
                 _check_grid(reader, medium, item, grid)
         elif pixels in fields:
-            if len(fields[pixels]) != len(tiles):
-                raise UsageError(
-                    f"the processor made {len(fields[pixels])} tiles of {len(tiles)} frames and "
-                    "images; expected: one of each. Switch off what drops, adds or cuts frames in "
-                    "its settings (do_sample_frames, crop_to_patches, do_pad)"
-                )
-            features += len(tiles) * processor.image_seq_length
+            # Where only one of them is there, it holds the pictures of both.
+            alone = INPUTS["video"][1] not in fields
+            shown = (
+                [*images, *(f for v in videos for f in v)]
+                if alone
+                else [f for v in given for f in v]
+            )
+            here = _tiles(processor, fields[pixels], len(shown))
+        else:
+            here = 0
+        features = None if features is None or here is None else features + here
     known = [getattr(processor, token, None) for token, _, _ in INPUTS.values()]
     tokens = sum(int((ids == token).sum()) for token in known if token is not None)
-    if tokens != features:
+    if tokens != features if features is not None else (images or videos) and not tokens:
         raise MissingVideoError(
-            f"the prompt holds {tokens} vision tokens for {features} features; expected: as many "
-            "of both. The processor does not fit its tokenizer or its model, or the text of the "
-            "question holds vision tokens: compare their special tokens and sizes"
+            f"the prompt holds {tokens} vision tokens for {features or 'unknown'} features; "
+            "expected: as many of both. The processor does not fit its tokenizer or its model, or "
+            "the text of the question holds vision tokens: compare their special tokens and sizes"
         )
+    return features is not None
+
+
+def _tiles(processor: Any, pixels: torch.Tensor, shown: int) -> int | None:
+    """How many features a processor announces for pictures, None if it does not."""
+    if pixels.dim() not in (4, 5):
+        return None
+    tiles = pixels.shape[0] if pixels.dim() == 4 else pixels.shape[0] * pixels.shape[1]
+    if tiles != shown:
+        raise UsageError(
+            f"the processor made {tiles} tiles of {shown} frames and images; expected: one of "
+            "each. Switch off what drops, adds or cuts frames in its settings (do_sample_frames, "
+            "crop_to_patches, do_pad)"
+        )
+    announced = (getattr(processor, name, None) for name in ("image_seq_length", "image_seq_len"))
+    each = next((number for number in announced if number is not None), None)
+    return None if each is None else tiles * int(each)
 
 
 def _check_grid(reader: Any, medium: str, item: torch.Tensor, grid: Sequence[int]) -> None:

@@ -13,7 +13,8 @@ encoder, merger or projector.
 
 Models take embeddings as `mm_encoder_outputs`, which transformers' own `generate` passes on. Where
 a model has no such argument, where an adapter sits in the tower (its state is no weight) and where
-no key is known, the pixels go to the model as ever.
+no key is known, the pixels go to the model as ever; but those of videos that are no one batch, as
+their lengths differ, are encoded prompt by prompt, with gradient.
 
 Prior art: LongVILA-R1 (arXiv 2507.07966, MR-SP) encodes a video once for all rollouts and both
 models. The key by content of the weights is ours.
@@ -33,7 +34,7 @@ from weakref import WeakKeyDictionary
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from kuleshov.train.encode import Encoded, join_videos
+from kuleshov.train.encode import Encoded, alike, join_videos
 
 Outputs = dict[str, Any]
 """For "image" and "video" what `get_image_features` and `get_video_features` return."""
@@ -90,9 +91,13 @@ class Tower:
         """
         core = _core(model)
         weights = self._weights(core)
-        if weights is None or any(prompt.key is None for prompt in prompts):
+        if weights is not None and all(prompt.key is not None for prompt in prompts):
+            outputs = [self._outputs(core, prompt, weights, device) for prompt in prompts]
+        elif _takes_embeddings(core) and not alike(prompts):
+            # Their pixels are no one batch, their embeddings are.
+            outputs = [_encoded(core, prompt, device) for prompt in prompts]
+        else:
             return {key: value.to(device) for key, value in join_videos(prompts).items()}
-        outputs = [self._outputs(core, prompt, weights, device) for prompt in prompts]
         known = join_videos([_without_pixels(prompt) for prompt in prompts])
         inputs: dict[str, Any] = {key: value.to(device) for key, value in known.items()}
         if any(outputs):
@@ -144,7 +149,8 @@ class Tower:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        self._kept[key] = outputs = _encoded(core, prompt, device)
+        with torch.no_grad():
+            self._kept[key] = outputs = _encoded(core, prompt, device, kept_on="cpu")
         self._bytes += _size(outputs)
         while self._bytes > self.max_bytes and len(self._kept) > 1:
             self._drop(next(iter(self._kept)))
@@ -176,9 +182,10 @@ def _without_pixels(prompt: Encoded) -> Encoded:
     return replace(prompt, videos=kept)
 
 
-@torch.no_grad()
-def _encoded(core: Any, prompt: Encoded, device: torch.device | str) -> Outputs:
-    """A prompt's embeddings, in main memory."""
+def _encoded(
+    core: Any, prompt: Encoded, device: torch.device | str, kept_on: torch.device | str = ""
+) -> Outputs:
+    """A prompt's embeddings, computed on a device and kept there or on another."""
     outputs = {}
     for medium in ("image", "video"):
         run = getattr(core.base_model, f"get_{medium}_features", None)
@@ -187,7 +194,11 @@ def _encoded(core: Any, prompt: Encoded, device: torch.device | str) -> Outputs:
         if run is not None and any(key.startswith(_PIXELS) for key in taken):
             told = run(**taken, return_dict=True)
             found = {name: getattr(told, name, None) for name in _FIELDS}
-            kept = {name: _to(value, "cpu") for name, value in found.items() if value is not None}
+            kept = {
+                name: _to(value, kept_on or device)
+                for name, value in found.items()
+                if value is not None
+            }
             outputs[medium] = type(told)(**kept)
     return outputs
 
@@ -209,6 +220,9 @@ def _joined(outputs: Sequence[Outputs], device: torch.device | str) -> Outputs:
 def _chain(values: Sequence[Any]) -> Any:
     """One after the other, as the family has them: a tensor over all videos, or one for each."""
     if isinstance(values[0], torch.Tensor):
+        if len({value.shape[1:] for value in values}) > 1:  # videos of other lengths
+            values = [value.flatten(0, -2)[None] for value in values]
+            return torch.cat(list(values), dim=1)
         return torch.cat(list(values))
     return tuple(tensor for value in values for tensor in value)
 
