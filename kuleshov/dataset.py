@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -35,6 +35,8 @@ from kuleshov.sample import Sample, Skip, dump_json
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from kuleshov.faults import Fault
 
 SPLITS = ("train", "held_out")
 FROZEN = "bench.json"
@@ -259,24 +261,98 @@ def load_samples(out: Path | str, split: str | None = None) -> list[Sample]:
         split: "train" or "held_out"; both if None.
 
     Raises:
-        UsageError: there is no finished set in the folder.
+        UsageError: there is no finished set in the folder, or a row of it is no sample; the
+            message names the file, the row and the field.
     """
     return list(iterate_samples(out, split))
 
 
 def iterate_samples(out: Path | str, split: str | None = None) -> Iterator[Sample]:
     """`load_samples`, with few of them in memory at a time."""
-    import pyarrow.parquet as pq
+    out = Path(out)
+    for row in iterate_rows(out, split):
+        if isinstance(row, BadRow):
+            raise row.refused(out)
+        yield row
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be asked.
+
+    Args:
+        file: that it stands in, below the set.
+        number: of the row in it, from 1; 0 where it is the file that cannot be read.
+        faults: at least one.
+        sample: what it says, where that can be shown all the same.
+    """
+
+    file: str
+    number: int
+    faults: tuple[Fault, ...]
+    sample: Sample | None = None
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}, row {self.number}" if self.number else self.file
+
+    @property
+    def why(self) -> str:
+        return "; ".join(map(str, self.faults))
+
+    def refused(self, out: Path) -> UsageError:
+        return UsageError(
+            f"{out / self.where}: {self.why}. `kuleshov check {out}` lists the faults of all rows, "
+            "and with `--drop CLEAN` it writes the set without these rows"
+        )
+
+
+def iterate_rows(out: Path | str, split: str | None = None) -> Iterator[Sample | BadRow]:
+    """All rows of a set, those that are no samples too: what `check` goes through.
+
+    Raises:
+        UsageError: there is no finished set in the folder.
+    """
+    from kuleshov.faults import Fault, checked
 
     out = Path(out)
     load_summary(out)
     if split is not None and split not in SPLITS:
         raise UsageError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    first: dict[str, str] = {}
     for name in [split] if split else SPLITS:
         for path in sorted((out / "samples").glob(f"{name}-*.parquet")):
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_ROWS_PER_GROUP):
-                    yield from map(Sample.from_row, batch.to_pylist())
+            file = path.relative_to(out).as_posix()
+            for number, row in _rows(path):
+                if isinstance(row, str):
+                    yield BadRow(file, 0, (Fault("the file", row),))
+                    continue
+                sample, faults = checked(row, name)
+                if sample is not None:
+                    here = f"row {number} of {file}"
+                    if (before := first.setdefault(sample.id, here)) != here:
+                        text = f"is {sample.id!r}, as in {before}; allowed: another one in each row"
+                        faults = (Fault("id", text), *faults)
+                if sample is None or faults:
+                    yield BadRow(file, number, faults, sample)
+                else:
+                    yield sample
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """The rows of a file by number; last a reason where it cannot be read to its end."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_ROWS_PER_GROUP):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (OSError, ValueError, pa.ArrowException) as error:
+        said = " ".join(str(error).split())
+        yield 0, f"cannot be read as Parquet behind row {number}: {said}"
 
 
 def load_summary(out: Path | str) -> dict[str, Any]:

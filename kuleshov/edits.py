@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
+from inspect import signature
 from statistics import NormalDist
 
 import numpy as np
@@ -195,15 +196,16 @@ def shape(
     return np.stack(drawn)
 
 
+_CORNERS = {"circle": (48, 2.0), "square": (4, math.sqrt(2)), "triangle": (3, math.sqrt(3))}
+"""Of each shape the number, and the side over the radius of the circle through them."""
+
+
 def _outline(
     shape: str, x: float, y: float, side: float, angle: float
 ) -> list[tuple[float, float]]:
     """Corners, counted from a circumscribed circle; a circle is a polygon of 48 corners."""
-    corners, radius = {
-        "circle": (48, side / 2),
-        "square": (4, side / math.sqrt(2)),
-        "triangle": (3, side / math.sqrt(3)),
-    }[shape]
+    corners, across = _CORNERS[shape]
+    radius = side / across
     turns = [math.radians(angle) + 2 * math.pi * i / corners for i in range(corners)]
     return [(x + radius * math.cos(turn), y + radius * math.sin(turn)) for turn in turns]
 
@@ -256,6 +258,89 @@ EDITS: dict[str, Callable[..., Pixels]] = {
     "zoom_in": zoom_in,
     "zoom_out": zoom_out,
 }
+
+
+def _is_number(least: float, most: float) -> Callable[[Json, int], bool]:
+    return lambda value, _: type(value) in (int, float) and least <= value <= most
+
+
+def _is_whole(least: int, most: int) -> Callable[[Json, int], bool]:
+    return lambda value, _: type(value) is int and least <= value <= most
+
+
+def _each(one: Callable[[Json, int], bool]) -> Callable[[Json, int], bool]:
+    """One value, or one for each frame."""
+
+    def holds(value: Json, length: int) -> bool:
+        if isinstance(value, list):
+            return len(value) == length and all(one(each, length) for each in value)
+        return one(value, length)
+
+    return holds
+
+
+def _is_order(value: Json, length: int) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == length
+        and all(type(place) is int and 0 <= place < length for place in value)
+    )
+
+
+def _is_color(value: Json, _: int) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(type(part) is int and 0 <= part <= 255 for part in value)
+    )
+
+
+_PARAMETERS: dict[str, tuple[str, Callable[[Json, int], bool]]] = {
+    "angle": ("-3600 to 3600", _is_number(-3600, 3600)),
+    "color": ("three whole numbers from 0 to 255", _is_color),
+    "factor": ("0 to 100", _is_number(0, 100)),
+    "font_size": ("whole numbers from 1 to 1024", _is_whole(1, 1024)),
+    "frame": ("a frame of the range", lambda value, n: type(value) is int and 0 <= value < n),
+    "margin": ("whole numbers from 0 to 16384", _is_whole(0, 16_384)),
+    "order": ("a frame of the range for each frame of it", _is_order),
+    "radius": ("0 to 1000", _is_number(0, 1000)),
+    "scale": ("1 to 1000, or one for each frame", _each(_is_number(1, 1000))),
+    "seed": ("whole numbers from 0", _is_whole(0, 2**128 - 1)),
+    "shape": ("circle, square, triangle", lambda value, _: value in (*_CORNERS,)),
+    "sigma": ("0 to 1000, or one for each frame", _each(_is_number(0, 1000))),
+    "size": ("0 to 10", _is_number(0, 10)),
+    "text": ("text", lambda value, _: isinstance(value, str)),
+    "x": ("-10 to 10", _is_number(-10, 10)),
+    "y": ("-10 to 10", _is_number(-10, 10)),
+}
+"""What is allowed for a parameter, in words and as a rule of (value, frames of the range)."""
+
+
+def problem(edit: Json, num_frames: int) -> str | None:
+    """What would be allowed in the place of an edit that cannot be applied; None for one that can.
+
+    Args:
+        edit: from anywhere; it is not trusted.
+        num_frames: of the media item.
+    """
+    if not isinstance(edit, dict) or edit.get("edit") not in (*EDITS,):
+        return f"objects with an edit of {', '.join(EDITS)}"
+    start, stop = edit.get("start", 0), edit.get("stop", num_frames)
+    if not (type(start) is type(stop) is int and 0 <= start <= stop <= num_frames):
+        return f"start and stop as whole numbers in order from 0 to {num_frames}"
+    takes = _takes(edit["edit"])
+    if edit.keys() - {"edit", "start", "stop"} != takes:
+        return f"the parameters {', '.join(sorted(takes)) or 'start and stop only'}"
+    for name in takes:
+        allowed, holds = _PARAMETERS[name]
+        if not holds(edit[name], stop - start):
+            return f"as {name}: {allowed}"
+    return None
+
+
+@cache
+def _takes(name: str) -> frozenset[str]:
+    return frozenset(signature(EDITS[name]).parameters) - {"frames"}
 
 
 def apply(frames: Pixels, edits: Iterable[dict[str, Json]]) -> Pixels:

@@ -56,7 +56,7 @@ def render_all(samples: Sequence[Sample], root: Path | Remote | str) -> list[lis
     paths = {
         video["id"]: _inside(location(root), video["path"])
         for sample in samples
-        for video in sample.provenance["videos"]
+        for video in sample.videos
     }
     # For each video in each size, the times that are looked at and their places in the result.
     wanted: dict[tuple[str, int, int], dict[float, int]] = {}

@@ -54,7 +54,7 @@ def paced(
         found = make(slower)
         if isinstance(found, Sample) and _fits(found, made, max_fps):
             return slower, found
-    path = str(made.provenance["videos"][0]["path"])
+    path = made.path
     reason = (
         f"{fps_of(made):.3g} frames a second, and the task does not fit the fewer frames of "
         f"{max_fps:g} a second (make.max_fps)"

@@ -187,6 +187,17 @@ class Sample:
         return str(self.provenance.get("entry", self.task))
 
     @property
+    def videos(self) -> list[dict[str, Json]]:
+        """Id and path of each video that it is of, see `Video.origin`."""
+        videos: list[dict[str, Json]] = self.provenance.get("videos", [])
+        return videos
+
+    @property
+    def path(self) -> str:
+        """Of its first video; "" where it names none."""
+        return str(self.videos[0]["path"]) if self.videos else ""
+
+    @property
     def made_elsewhere(self) -> bool:
         """Whether its pictures come finished: its recipe does not say what was done to them."""
         return "published" in self.provenance

@@ -182,7 +182,7 @@ def _before(out: Path, resolved: Mapping[str, Json]) -> dict[str, Json]:
         return {}
     results: dict[str, list[Json]] = {}
     for sample in dataset.iterate_samples(out):
-        path = sample.provenance["videos"][0]["path"]
+        path = sample.path
         results.setdefault(path, []).append(_to_json(sample))
     skips = dataset.load_skips(out)
     for skip in skips:

@@ -15,7 +15,8 @@ from tests.test_sample import a_sample
 
 def a_set() -> list[Sample]:
     held_out = a_sample()
-    train = replace(held_out, id="b", split="train", task="jigsaw", answer=[2, 1])
+    knobs = {"num_clips": 2, "num_frames": 4}
+    train = replace(held_out, id="b", split="train", task="jigsaw", answer=[2, 1], knobs=knobs)
     return [train, held_out]
 
 

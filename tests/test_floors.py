@@ -24,7 +24,8 @@ def jigsaws(*answers: str) -> list[Sample]:
             form="tagged",
             knobs=build("jigsaw", knobs=knobs).knobs(),
             seed=0,
-            chance=i / 10,
+            chance=i / 40,
+            provenance={"videos": [{"id": str(i), "path": f"{i}.mp4"}]},
         )
         for i, answer in enumerate(answers)
     ]
@@ -39,7 +40,7 @@ def test_best_constant_by_hand() -> None:
 
 
 def test_chance_is_the_mean_of_the_samples() -> None:
-    assert chance(jigsaws("123", "132", "132")) == pytest.approx((0 + 0.1 + 0.2) / 3)
+    assert chance(jigsaws("123", "132", "132")) == pytest.approx((0 + 1 / 40 + 2 / 40) / 3)
 
 
 def timed(task: str, length: float, answer: object, number: int, frames: int = 48) -> Sample:

@@ -23,7 +23,7 @@ def a_sample() -> Sample:
         knobs={"kinds": ["invert"], "decimals": None},
         seed=3,
         chance=0.25,
-        provenance={"videos": [{"id": "v", "path": "ä b.mp4"}]},
+        provenance={"videos": [{"id": "v", "path": "ä b.mp4"}, {"id": "w", "path": "w.mp4"}]},
     )
 
 

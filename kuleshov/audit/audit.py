@@ -14,7 +14,7 @@ from kuleshov.audit.findings import Finding, Findings, Probed
 from kuleshov.audit.leaks import MIN_VIDEOS, Looked, probed, unit_rows
 from kuleshov.audit.probes import PROBES
 from kuleshov.audit.recompute import RECOMPUTED, contradictions
-from kuleshov.dataset import load_samples, videos_root
+from kuleshov.dataset import iterate_rows, videos_root
 from kuleshov.errors import KuleshovError
 from kuleshov.locations import Location
 from kuleshov.media import render_all
@@ -50,8 +50,13 @@ def audit(
     Raises:
         UsageError: no finished set in `out`, or none with JPEG in `rendered`.
     """
-    samples, root = load_samples(out), videos_root(out)
+    samples, root = [], videos_root(out)
     findings = Findings()
+    for row in iterate_rows(out):
+        if isinstance(row, Sample):
+            samples.append(row)
+        else:
+            findings.errors.append(Finding("wrong", "", row.why, row.where))
     sound: dict[str, list[Sample]] = {}
     for sample in samples:
         found = soundness.of_sample(sample)

@@ -9,7 +9,15 @@ from typing import Any
 import yaml
 
 from kuleshov.audit.findings import Findings
-from kuleshov.dataset import finished, iterate_samples, load_skips, root_in, videos_root, write
+from kuleshov.dataset import (
+    BadRow,
+    finished,
+    iterate_rows,
+    load_skips,
+    root_in,
+    videos_root,
+    write,
+)
 from kuleshov.errors import UsageError
 from kuleshov.owned import writing
 from kuleshov.sample import Sample, Skip
@@ -43,11 +51,13 @@ def write_clean(
 
     def results() -> Iterator[Sample | Skip]:
         yield from load_skips(out)
-        for sample in iterate_samples(out):
-            if (fault := faulty.get(sample.id)) is None:
+        for sample in iterate_rows(out):
+            if isinstance(sample, BadRow):
+                yield Skip(sample.where, f"dropped by check: wrong: {sample.why}")
+            elif (fault := faulty.get(sample.id)) is None:
                 yield sample
             else:
-                path = sample.provenance["videos"][0]["path"]
+                path = sample.path
                 yield Skip(path, f"dropped by check: {fault.kind}: {fault.text}", sample.task)
 
     with writing(clean, "samples", out):

@@ -19,7 +19,8 @@ class Finding:
             "floor" and "note" are warnings.
         task: whose sample or set it is; empty where it is no task's.
         text: what was found, with the figures.
-        sample: the id of the sample at fault, if it is a single one.
+        sample: the id of the sample at fault, if it is a single one; of a row that is no sample
+            the file and the number of the row.
     """
 
     kind: Kind

@@ -25,9 +25,9 @@ def on_both_sides(
     sides: dict[str, set[str]] = {}
     paths: dict[str, str] = {}
     for sample in samples:
-        for video in sample.provenance["videos"]:
-            sides.setdefault(video["id"], set()).add(sample.split)
-            paths[video["id"]] = video["path"]
+        for origin in sample.videos:
+            sides.setdefault(origin["id"], set()).add(sample.split)
+            paths[origin["id"]] = origin["path"]
     found = [
         Finding("duplicate", "", f"{paths[video]} is used on both sides of the split")
         for video in sorted(sides)

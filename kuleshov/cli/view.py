@@ -34,6 +34,8 @@ def view(
     with live(err) as shown:
         viewed = run(data, output or data / "view", sheet_count(sheets), workers, shown.progress)
     out.print(f"{viewed.samples} samples, {viewed.sheets} with a sheet, and {viewed.skips} skips")
+    for fault in viewed.faults:
+        err.print(f"warning: {fault}", markup=False, soft_wrap=True)
     if viewed.failed:
         err.print(f"{viewed.failed} sheets cannot be drawn; the page says why")
     out.print(str(viewed.page), soft_wrap=True)

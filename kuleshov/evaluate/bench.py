@@ -124,7 +124,7 @@ def _hash(sample: Sample) -> str:
 
 
 def _videos(samples: Sequence[Sample]) -> dict[str, str]:
-    named = (video for sample in samples for video in sample.provenance.get("videos", []))
+    named = (video for sample in samples for video in sample.videos)
     return {video["id"]: video["path"] for video in sorted(named, key=lambda v: str(v["path"]))}
 
 

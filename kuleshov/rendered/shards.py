@@ -297,13 +297,13 @@ def _content(data: Path) -> _Content:
     state = blake2b(digest_size=16)
     for sample in iterate_samples(data):
         counts[sample.split] += 1
-        videos.update(video["path"] for video in sample.provenance["videos"])
+        videos.update(video["path"] for video in sample.videos)
         state.update(f"{sample.to_json()}\n".encode())
     return _Content(counts, videos, state.hexdigest())
 
 
 def _skip(sample: Sample, failed: Failed) -> Json:
-    path = sample.provenance["videos"][0]["path"]
+    path = sample.path
     return {"id": sample.id, "path": path, "reason": failed.reason, "task": sample.task}
 
 

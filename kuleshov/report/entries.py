@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from kuleshov.errors import KuleshovError
 from kuleshov.pairs import Place, marked
 from kuleshov.report.page import clean
 from kuleshov.report.sheets import GAP, Sheet, as_in_video, as_shown, labels
@@ -53,7 +52,7 @@ class Entry(NamedTuple):
 
 def entry(sample: Sample) -> Entry:
     """What the page shows of a sample."""
-    videos = sample.provenance["videos"]
+    videos = sample.videos
     knobs = dump_json(sample.knobs)
     shown = {
         "labels": labels(sample),
@@ -76,7 +75,7 @@ def entry(sample: Sample) -> Entry:
         sample.task,
         sample.id,
         sample.split,
-        videos[0]["path"] if videos else "",
+        sample.path,
         knobs,
         tuple(sorted({str(edit["edit"]) for item in sample.media for edit in item.edits})),
         sample.prompt,
@@ -89,7 +88,7 @@ def marks_of(sample: Sample) -> list[Place]:
     """The frames that the answer is about; none where the task is not known here."""
     try:
         return marked(sample)
-    except KuleshovError:
+    except Exception:  # of a sample that can be shown and not asked, see dataset.BadRow
         return []
 
 
@@ -97,7 +96,7 @@ def written(sample: Sample, answer: Json) -> str:
     """An answer to a sample as its prompt asks for it; as JSON where the task is not known here."""
     try:
         return task_of(sample).write(answer, sample)
-    except KuleshovError:
+    except Exception:  # as above
         return dump_json(answer)
 
 

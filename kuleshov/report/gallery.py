@@ -58,7 +58,7 @@ def _item(pick: Pick, root: Location) -> dict[str, Any]:
     return {
         "sample": sample,
         "why": pick.why,
-        "video": sample.provenance["videos"][0]["path"],
+        "video": sample.path,
         "media": media,
         "truth": task_of(sample).write(sample.answer, sample),
     }

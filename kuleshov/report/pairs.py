@@ -93,7 +93,7 @@ def _item(paired: Paired, root: Location) -> dict[str, Any]:
             media.append({"name": name, **_medium(item, before, after, keys, curve)})
     return {
         "sample": full,
-        "video": full.provenance["videos"][0]["path"],
+        "video": full.path,
         "words": ", ".join(paired.words),
         "share": len(absent) / sum(len(item.frames) for item in full.media),
         "media": media,

@@ -18,26 +18,31 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kuleshov.dataset import iterate_samples, load_skips, load_summary, videos_root
+from kuleshov.dataset import BadRow, iterate_rows, load_skips, load_summary, videos_root
 from kuleshov.files import replace_text
 from kuleshov.owned import writing
 from kuleshov.progress import Progress
 from kuleshov.report import drawing, entries
 from kuleshov.report.entries import Entry
 from kuleshov.report.page import render
+from kuleshov.sample import Sample
 
 SHEETS = 20
 """Samples of each task that get a contact sheet."""
 
 
 class Viewed(NamedTuple):
-    """What a page shows: its path, and how many samples, skips and samples with a sheet."""
+    """What a page shows: its path, and how many samples, skips and samples with a sheet.
+
+    `faults` are those of samples that are shown and cannot be asked, with file and row.
+    """
 
     page: Path
     samples: int
     skips: int
     sheets: int
     failed: int
+    faults: list[str]
 
 
 def view(
@@ -70,10 +75,11 @@ def _view(
 ) -> Viewed:
     page = folder / "index.html"
     # Sorted, a page of the list needs few of the files with details.
-    listed = sorted(_entries(data, progress))
+    faults: list[str] = []
+    listed = sorted(_entries(data, faults, progress))
     skips = load_skips(data)
     failed = drawing.draw_missing(
-        iterate_samples(data),
+        (_shown(data, row) for row in iterate_rows(data)),
         _wanted(listed, count),
         videos_root(data),
         folder / "sheets",
@@ -99,14 +105,29 @@ def _view(
     replace_text(page, render("view.html", title=f"Samples in {data.resolve().name}"))
     _remove_others(folder, listed)
     drawn = sum(state(entry) == "drawn" for entry in listed)
-    return Viewed(page, len(listed), len(skips), drawn, len(failed))
+    return Viewed(page, len(listed), len(skips), drawn, len(failed), faults)
 
 
-def _entries(data: Path, progress: Progress) -> Iterator[Entry]:
+def _entries(data: Path, faults: list[str], progress: Progress) -> Iterator[Entry]:
     total = load_summary(data)["samples"]
-    for done, sample in enumerate(iterate_samples(data), 1):
-        yield entries.entry(sample)
+    for done, row in enumerate(iterate_rows(data), 1):
+        if isinstance(row, BadRow) and row.sample is not None:
+            faults.append(f"{row.where}: {row.why}")
+        yield entries.entry(_shown(data, row))
         progress("reading samples", done, total)
+
+
+def _shown(data: Path, row: Sample | BadRow) -> Sample:
+    """What a row says, also where it cannot be asked: a page is where people look for the reason.
+
+    Raises:
+        UsageError: it cannot be shown either.
+    """
+    if isinstance(row, Sample):
+        return row
+    if row.sample is None:
+        raise row.refused(data)
+    return row.sample
 
 
 def _wanted(listed: Sequence[Entry], count: int | None) -> dict[str, str]:

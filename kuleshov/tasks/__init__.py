@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.sample import Json, Reward, Sample, dump_json
@@ -95,9 +97,23 @@ def build(name: str, setting: str = "default", knobs: Mapping[str, Json] | None 
     if "reading" in values and values["reading"] not in kind.READINGS:
         raise unknown_name(f"reading of {name}", str(values["reading"]), kind.READINGS)
     try:
-        return kind(**values)
+        task = kind(**values)
+        _types(kind).model_validate(values)
+        return task
     except TypeError as error:
         raise UsageError(f"{name}: a knob has a value of the wrong kind: {error}") from error
+    except ValidationError as error:
+        wrong = [f"{e['loc'][0]} is {e['input']!r}: {e['msg']}" for e in error.errors()]
+        raise UsageError(f"{name}: {'; '.join(wrong)}") from error
+
+
+@cache
+def _types(kind: type[Task]) -> type[BaseModel]:
+    """What the knobs of a task may hold; nothing is taken for something else, NaN for nothing."""
+    hints = get_type_hints(kind)
+    knobs: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(kind)}
+    config = ConfigDict(strict=True, allow_inf_nan=False)
+    return create_model(kind.__name__, __config__=config, **knobs)
 
 
 def task_of(sample: Sample) -> Task:

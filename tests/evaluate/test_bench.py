@@ -78,7 +78,10 @@ def test_a_set_that_is_what_it_was_is_verified_wherever_it_lies(
 def test_a_changed_sample_is_named(data: Path) -> None:
     freeze(data, "small", FINDINGS)
     first = load_samples(data)[0]
-    changed(data, lambda samples: [replace(samples[0], prompt="Why?"), *samples[1:]])
+    changed(
+        data,
+        lambda samples: [replace(samples[0], prompt=f"{samples[0].prompt} Why?"), *samples[1:]],
+    )
     with pytest.raises(UsageError, match=rf"1 samples changed \({first.id}\). Put back"):
         verify(data)
 

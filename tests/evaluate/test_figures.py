@@ -51,7 +51,7 @@ def test_a_sample_may_say_itself_whether_it_is_about_order() -> None:
 
 
 def test_chance_of_a_set_is_to_hit_all_of_it() -> None:
-    # Chances 0, 0.1, 0.2, 0.3 (test_floors.py): items 0.15, sets (0 * 0.1 + 0.2 * 0.3) / 2.
+    # Chances 0, 1, 2, 3 of 40 (test_floors.py): items 1.5, sets (0 * 1 + 2 * 3) / 2 of 1600.
     made = samples({"set": "p"}, {"set": "p"}, {"set": "q"}, {"set": "q"})
-    assert FIGURES["items"].chance(made) == FIGURES["tasks"].chance(made) == pytest.approx(0.15)
-    assert FIGURES["sets"].chance(made) == pytest.approx(0.03)
+    assert FIGURES["items"].chance(made) == FIGURES["tasks"].chance(made) == pytest.approx(1.5 / 40)
+    assert FIGURES["sets"].chance(made) == pytest.approx(3 / 1600)

@@ -167,22 +167,28 @@ def test_a_sample_that_cannot_be_rendered_costs_the_others_of_its_video_nothing(
     videos: Path, data: Path, tmp_path: Path
 ) -> None:
     samples = load_samples(data)
-    frame = samples[1].media[0].frames[0]._replace(source_seconds=99.0)
-    samples[1] = replace(samples[1], media=(replace(samples[1].media[0], frames=(frame,)),))
-    samples[2] = replace(samples[2], media=(samples[2].media[0].edited({"edit": "melt"}),))
-    samples[3] = replace(samples[3], id="../x")
+    item = samples[1].media[0]
+    late = item.frames[0]._replace(source_seconds=99.0)
+    samples[1] = replace(
+        samples[1], media=(replace(item, frames=(late, *item.frames[1:])), *samples[1].media[1:])
+    )
+    text = {"edit": "text", "text": "long " * 99, "font_size": 32, "margin": 0}
+    samples[2] = replace(
+        samples[2], media=(samples[2].media[0].edited(text), *samples[2].media[1:])
+    )
     write(tmp_path / "set", samples, {"videos": str(videos)})
     render_set(tmp_path / "set", tmp_path / "out", config("tar"))
-    assert [one.sample for one in load(tmp_path / "out")] == [samples[0], *samples[4:]]
+    assert [one.sample for one in load(tmp_path / "out")] == [samples[0], *samples[3:]]
     reasons = [skip["reason"] for skip in skips(tmp_path / "out")]
-    for reason, word in zip(reasons, ["no frame at 99.000 s", "'melt'", "'../x'"], strict=True):
+    for reason, word in zip(reasons, ["no frame at 99.000 s", "do not fit"], strict=True):
         assert word in reason
 
 
 def test_frames_that_an_mp4_cannot_hold_are_skips(videos: Path, data: Path, tmp_path: Path) -> None:
     samples = load_samples(data)[:2]
     item = replace(samples[0].media[0], height=33, edits=())
-    samples[0] = replace(samples[0], media=(samples[0].media[0], item))
+    media = (samples[0].media[0], item)
+    samples[0] = replace(samples[0], media=media, prompt=f"<video>{samples[0].prompt}")
     write(tmp_path / "set", samples, {"videos": str(videos)})
     summary = render_set(tmp_path / "set", tmp_path / "out", config("mp4"))
     assert summary["samples"] == 1 and "64 x 33" in skips(tmp_path / "out")[0]["reason"]
