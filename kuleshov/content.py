@@ -18,11 +18,13 @@ def content_id(path: Location) -> str:
     Two large files that differ only elsewhere collide; videos that are cut or re-encoded do not.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no file: a pipe could be waited for without end.
     """
-    size = facts(path).size
+    found = facts(path)
+    if not found.is_file:
+        raise OSError("is not a file")
     with path.open("rb") as file:
-        return content_id_of(file, size)
+        return content_id_of(file, found.size)
 
 
 def content_id_of(file: Any, size: int) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from kuleshov.content import content_id
 from kuleshov.edits import apply
-from kuleshov.errors import UsageError
+from kuleshov.errors import UnreadableVideoError, UsageError
 from kuleshov.frames import decode
-from kuleshov.locations import Location, Remote, location, within
+from kuleshov.locations import Facts, Location, Remote, facts, location, reason, within
 from kuleshov.sample import MediaItem, Pixels, Sample, dump_json
 
 
@@ -64,6 +66,8 @@ def render_all(samples: Sequence[Sample], root: Path | Remote | str) -> list[lis
         for frame in item.frames:
             times = wanted.setdefault((frame.video_id, item.height, item.width), {})
             times.setdefault(frame.source_seconds, len(times))
+    for video in dict.fromkeys(key[0] for key in wanted):
+        _refuse_changed(paths[video], video)
     decoded = {key: decode(paths[key[0]], list(wanted[key]), key[1:]) for key in wanted}
 
     def shown(item: MediaItem) -> Pixels:
@@ -74,6 +78,26 @@ def render_all(samples: Sequence[Sample], root: Path | Remote | str) -> list[lis
         return np.stack(frames)
 
     return [[apply(shown(item), item.edits) for item in sample.media] for sample in samples]
+
+
+def _refuse_changed(path: Location, video: str) -> None:
+    """Other content shows other frames, although they may be there at the same times."""
+    try:
+        now = _content_id(path, facts(path))
+    except OSError as error:
+        why = f"cannot be opened as a video: {reason(error)}"
+        raise UnreadableVideoError(f"{path.name}: {why}") from error
+    if now != video:
+        raise UnreadableVideoError(
+            f"{path.name}: has changed since the samples were made: the hash of its content is "
+            f"{now}, theirs is {video}; put the video back, or make the samples again"
+        )
+
+
+@lru_cache(maxsize=1 << 16)
+def _content_id(path: Location, found: Facts) -> str:
+    """Read once for each state of a file."""
+    return content_id(path)
 
 
 def _inside(root: Location, path: str) -> Location:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +67,42 @@ def test_a_recipe_cannot_reach_outside_of_its_root(short_clips: Path) -> None:
 def test_a_video_that_is_gone_is_named(short_clips: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreadableVideoError, match=r"clip-0000\.mp4: cannot be opened"):
         render(a_sample(short_clips), tmp_path)
+
+
+def swapped(folder: Path) -> None:
+    one, other = sorted(folder.iterdir())[:2]
+    data = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+
+
+def touched(folder: Path) -> None:
+    first = sorted(folder.iterdir())[0]
+    first.write_bytes(first.read_bytes() + b"more")
+
+
+@pytest.mark.parametrize("change", [swapped, touched])
+def test_a_video_that_has_changed_is_not_shown_although_its_times_are_there(
+    change: Callable[[Path], None], short_clips: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(short_clips, tmp_path / "videos")
+    sample = a_sample(tmp_path / "videos")
+    render(sample, tmp_path / "videos")
+    change(tmp_path / "videos")
+    with pytest.raises(UnreadableVideoError, match=r"clip-0000\.mp4: has changed since the sam"):
+        render(sample, tmp_path / "videos")
+
+
+def test_a_pipe_in_the_place_of_a_video_is_not_waited_for(
+    short_clips: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(short_clips, tmp_path / "videos")
+    sample = a_sample(tmp_path / "videos")
+    first = sorted((tmp_path / "videos").iterdir())[0]
+    first.unlink()
+    os.mkfifo(first)
+    with pytest.raises(UnreadableVideoError, match=r"clip-0000\.mp4: .*is not a file"):
+        render(sample, tmp_path / "videos")
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -129,12 +129,13 @@ def _videos(samples: Sequence[Sample]) -> dict[str, str]:
 
 
 def _found(data: Path, videos: Mapping[str, str], progress: Progress) -> dict[str, str]:
-    """The videos of a manifest that are there, by the hash of what they hold now."""
+    """The videos of a manifest whose paths hold what they held."""
     root = videos_root(data)
     found = {}
-    for count, path in enumerate(videos.values(), 1):
+    for count, (video, path) in enumerate(videos.items(), 1):
         try:
-            found[content_id(root / path)] = path
+            if content_id(root / path) == video:
+                found[video] = path
         except OSError:
             continue
         finally:

@@ -103,6 +103,17 @@ def test_changed_and_missing_videos_are_named(data: Path) -> None:
         verify(data)
 
 
+def test_videos_that_changed_places_are_named(data: Path) -> None:
+    freeze(data, "small", FINDINGS)
+    one, other = sorted((data.parent / "videos").iterdir())[:2]
+    one.rename(data / "kept")
+    other.rename(one)
+    (data / "kept").rename(other)
+    message = rf"2 videos missing or changed \({one.name}, {other.name}\)"
+    with pytest.raises(UsageError, match=message):
+        verify(data)
+
+
 def test_a_broken_manifest_is_refused(data: Path) -> None:
     with pytest.raises(UsageError, match="is not frozen"):
         load(data)
