@@ -19,13 +19,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import hostile_replies
+from benchmarks import hostile_replies, hostile_rows
 
 Tries = Callable[[Path], Iterator[tuple[str, str]]]
 """A folder to work in -> (what was tried, "", "traceback" or "silent") of each input."""
 
 PARTS: dict[str, Tries] = {
     "replies": hostile_replies.tries,
+    "rows": hostile_rows.tries,
 }
 
 

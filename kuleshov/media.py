@@ -67,6 +67,8 @@ def render_all(samples: Sequence[Sample], root: Path | Remote | str) -> list[lis
             times = wanted.setdefault((frame.video_id, item.height, item.width), {})
             times.setdefault(frame.source_seconds, len(times))
     for video in dict.fromkeys(key[0] for key in wanted):
+        if video not in paths:
+            raise UsageError(f"the sample shows video {video!r}, which its provenance lacks")
         _refuse_changed(paths[video], video)
     decoded = {key: decode(paths[key[0]], list(wanted[key]), key[1:]) for key in wanted}
 
