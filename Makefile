@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery docs fuzz outside soak audit-proof bench-data bench-scale bench-view bench-score bench-train test-browser eval-demo hostile perceiver-ablations perceiver-compare clean
+.PHONY: demo test check fix gallery docs fuzz outside soak audit-proof pythons bench-data bench-scale bench-view bench-score bench-train test-browser eval-demo hostile perceiver-ablations perceiver-compare clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,9 @@ gallery: $(READY) ## write docs/gallery.md and the pages of docs/tasks again, af
 
 docs: $(READY) ## write docs/config.md and the table of docs/training.md again, after a setting has changed
 	$(BIN)/python -m kuleshov.report.reference docs
+
+pythons: $(READY) ## make the demo's set under Python 3.11, 3.12 and 3.13 and compare the bytes
+	$(BIN)/python -m benchmarks.pythons $(ARGS)
 
 soak: $(READY) ## kill make and render 200 times and see that they end with the same
 	$(BIN)/python -m benchmarks.soak

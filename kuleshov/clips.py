@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from kuleshov.errors import WriteError
+from kuleshov.files import make_folder
 from kuleshov.frames import write_video
 from kuleshov.progress import Progress
 from kuleshov.randomness import rng_for
@@ -156,7 +157,7 @@ def write_clips(
         workers: processes, which change no clip; None for one a core, 0 for none but this one.
         progress: told of every clip.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     progress("making clips", 0, count)
     with runner("local", workers) as run:
         written = run.map(partial(_write_clip, folder, seed, seconds), range(count))

@@ -79,6 +79,18 @@ def _sync(path: Path) -> None:
         os.close(file)
 
 
+def make_folder(folder: Path) -> None:
+    """A folder, with those above it.
+
+    Raises:
+        WriteError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritten(folder, error) from error
+
+
 def _unwritten(path: Path, error: OSError) -> WriteError:
     return WriteError(
         f"{path} cannot be written: {error.strerror or error}. What was finished before it is "

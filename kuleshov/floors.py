@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import fsum
 from typing import NamedTuple
 
 from kuleshov.sample import Json, Sample
@@ -101,7 +102,7 @@ def best_constant(samples: Sequence[Sample]) -> Constant:
 
 def chance(samples: Sequence[Sample]) -> float:
     """Mean reward of answers drawn from the task's prior."""
-    return sum(sample.chance for sample in samples) / len(samples)
+    return fsum(sample.chance for sample in samples) / len(samples)
 
 
 def _mean(constant: Constant, samples: Sequence[Sample]) -> float:
@@ -109,7 +110,7 @@ def _mean(constant: Constant, samples: Sequence[Sample]) -> float:
         return 0.0
     task = task_of(samples[0])
     earned = (task.grade(constant.to(sample), sample.answer)["total"] for sample in samples)
-    return sum(earned) / len(samples)
+    return fsum(earned) / len(samples)
 
 
 def _scaled(answer: Json, factor: float, digits: int) -> Json:

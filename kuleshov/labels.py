@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from string import ascii_uppercase
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 
 from kuleshov.errors import UsageError
 from kuleshov.locations import Location, outside, reason, within
-from kuleshov.sample import Skip, Video
+from kuleshov.sample import IMAGE, VIDEO, Skip, Video
 from kuleshov.tasks.labelled import Labelled, plain
 
 
@@ -106,7 +107,13 @@ def _json_lines(path: Path) -> Iterator[Any]:
 def _csv(path: Path) -> Iterator[Any]:
     with path.open(encoding="utf-8-sig", newline="") as lines:
         try:
-            for row in csv.DictReader(lines):
+            reader = csv.DictReader(lines)
+            for row in reader:
+                if any(row.pop(None, ())):
+                    raise UsageError(
+                        f"{path}, line {reader.line_num} has more cells than the {len(row)} "
+                        "columns of the first line; put texts with commas in double quotes"
+                    )
                 options = row.get("options")
                 yield {**row, "options": options.split("|") if options else None}
         except csv.Error as error:
@@ -144,8 +151,15 @@ def label(place: str, row: Any) -> Label:
     options = row.get("options") or []
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         raise UsageError(f"{place}: options is {options!r}; allowed: a list of texts")
-    if "<video>" in "".join([question, *options]):
-        raise UsageError(f"{place}: its text holds <video>, which stands for the video; remove it")
+    for text in (video, question, answer, *options):
+        if not whole(text):
+            raise UsageError(f"{place}: {text!r} holds half of a character; write it anew")
+        if text is not video and (mark := next((m for m in (VIDEO, IMAGE) if m in text), None)):
+            raise UsageError(
+                f"{place}: its text holds {mark}, which stands for a video or picture "
+                "of the prompt; remove it"
+            )
+    options = _unmarked(place, options)
     try:
         Labelled(options=tuple(options))
     except UsageError as error:
@@ -157,12 +171,47 @@ def label(place: str, row: Any) -> Label:
     return Label(place, video, question, answer, tuple(options))
 
 
+def whole(text: str) -> bool:
+    """Whether a text is one of whole characters: a half of one (a lone surrogate) is no text that
+    any file takes.
+    """
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+_MARK = re.compile(r"\(?([A-Z])[.):]\s+(.*\S)\s*", re.DOTALL)
+
+
+def _unmarked(place: str, options: list[str]) -> list[str]:
+    """Options without the letters that they bring, which are those that they are shown with.
+
+    Raises:
+        UsageError: all of them bring letters, and not A, B, C, ... in order.
+    """
+    marks = [_MARK.fullmatch(option.strip()) for option in options]
+    found = [mark for mark in marks if mark is not None]
+    if len(found) < max(2, len(options)):
+        return options
+    if "".join(mark[1] for mark in found) != ascii_uppercase[: len(options)]:
+        raise UsageError(
+            f"{place}: options is {options!r}, with letters other than A, B, C, ... in order; "
+            "options are shown behind letters in order, so leave the letters out"
+        )
+    return [mark[2] for mark in found]
+
+
 def _letter(place: str, answer: str, options: list[str]) -> str:
     """The letter of the option that is the answer, which may be named by either."""
     letters = ascii_uppercase[: len(options)]
+    marked = _MARK.fullmatch(answer)
     for letter, option in zip(letters, options, strict=True):
         if plain(option) == plain(answer):
+            return letter
+        if marked and marked[1] == letter and plain(option) == plain(marked[2]):
             return letter
     if len(answer) == 1 and answer.upper() in letters:
         return answer.upper()
     raise UsageError(f"{place}: answer is {answer!r}; allowed: one of {options}, or its letter")
+
+
+# Cells of any length: what is in columns that are not asked for does not matter.
+csv.field_size_limit(2**31 - 1)

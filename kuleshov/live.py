@@ -70,7 +70,7 @@ class Live(NamedTuple):
 def live(console: Console, clock: Callable[[], float] = time.monotonic) -> Iterator[Live]:
     """Bars for the stages, and the figures of training, for as long as it is entered."""
     bars = Bars(
-        TextColumn("{task.description:<16}"),
+        TextColumn("{task.description:<16}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

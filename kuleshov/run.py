@@ -17,7 +17,7 @@ from typing import Any
 from kuleshov.content import content_id
 from kuleshov.environment import versions
 from kuleshov.errors import UsageError
-from kuleshov.files import replace_text
+from kuleshov.files import make_folder, replace_text
 from kuleshov.recipe import to_yaml
 from kuleshov.sample import Json, Sample
 
@@ -53,7 +53,7 @@ def begin(
                     f"{run} holds a run with {key} = {there.get(key)}, not {value}; give another "
                     "run folder with -o, or remove this one"
                 )
-    run.mkdir(parents=True, exist_ok=True)
+    make_folder(run)
     whole = {**record, **noted, "versions": versions()}
     replace_text(run / "environment.json", json.dumps(whole, indent=2) + "\n")
     replace_text(run / "config.yaml", to_yaml(config))

@@ -206,3 +206,82 @@ def test_settings_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         make(tmp_path, tmp_path / "out", MakeConfig(**{"tasks": {"jigsaw": {}}, **change}))
+
+
+def refused(path: Path, *rows: dict[str, Any]) -> str:
+    with pytest.raises(UsageError) as caught:
+        read_labels(lines(path / "rows.jsonl", list(rows)))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("mark", ["<image>", "<video>"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"question": "{}\nWhich?"},
+        {"answer": "it is {}"},
+        {"options": ["a {}", "circle"]},
+    ],
+)
+def test_what_stands_for_media_is_refused_in_a_row(
+    tmp_path: Path, mark: str, change: dict[str, Any]
+) -> None:
+    (key,) = change
+    value = change[key]
+    filled = [v.format(mark) for v in value] if isinstance(value, list) else value.format(mark)
+    row = {**(TEXT if key == "answer" else CHOICE), key: filled}
+    assert f"rows.jsonl, row 1: its text holds {mark}" in refused(tmp_path, row)
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "letter"),
+    [
+        (["A. red", "B. green"], "B", "B"),
+        (["A. red", "B. green"], "green", "B"),
+        (["A. red", "B. green"], "B. green", "B"),
+        (["(A) red", "(B) green"], "red", "A"),
+        (["A) red", "B) green", "C) blue"], "C) blue", "C"),
+    ],
+)
+def test_options_bring_their_letters(
+    tmp_path: Path, options: list[str], answer: str, letter: str
+) -> None:
+    row = {**CHOICE, "options": options, "answer": answer}
+    (label,) = read_labels(lines(tmp_path / "a.jsonl", [row]))
+    assert label.answer == letter and label.options[0] == "red"
+
+
+@pytest.mark.parametrize("options", [["B. green", "A. red"], ["A. red", "C. green"]])
+def test_letters_out_of_order_are_refused(tmp_path: Path, options: list[str]) -> None:
+    said = refused(tmp_path, CHOICE, {**CHOICE, "options": options, "answer": "B"})
+    assert "row 2: options is" in said and "leave the letters out" in said
+
+
+def test_one_option_with_a_letter_is_no_list_of_letters(tmp_path: Path) -> None:
+    row = {**CHOICE, "options": ["E. coli", "yeast"], "answer": "E. coli"}
+    (label,) = read_labels(lines(tmp_path / "a.jsonl", [row]))
+    assert label.options == ("E. coli", "yeast") and label.answer == "A"
+
+
+@pytest.mark.parametrize("key", ["question", "answer", "video"])
+def test_half_a_character_is_refused_with_its_row(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**TEXT, key: "Which \ud83d is it?"}))
+    with pytest.raises(UsageError, match=r"row 1: 'Which \\ud83d is it\?' holds half of a char"):
+        read_labels(path)
+
+
+def test_a_comma_that_is_not_quoted_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    header = "video,question,answer\n"
+    path.write_text(f"{header}clip-0001.mp4,Who?,a cat,,\nclip-0000.mp4,Which colour, is it?,red\n")
+    with pytest.raises(UsageError, match=r"rows.csv, line 3 has more cells than the 3 columns"):
+        read_labels(path)
+    path.write_text(f'{header}clip-0001.mp4,Who?,a cat,,\nclip-0000.mp4,"Which, or is it?",red\n')
+    assert [label.question for label in read_labels(path)] == ["Who?", "Which, or is it?"]
+
+
+def test_cells_may_be_long(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"video,question,answer,notes\na.mp4,Who?,a cat,{'x' * 140_000}\n")
+    assert [label.answer for label in read_labels(path)] == ["a cat"]

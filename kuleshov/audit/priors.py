@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import fsum
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def _of_answer(looked: Sequence[Looked]) -> Callable[[Sample, str], list[float]]
         pattern = r"\d" if text.isdigit() else NUMBER
         numbers = [float(number) for number in re.findall(pattern, text)][:_NUMBERS]
         padded = numbers + [-1.0] * (_NUMBERS - len(numbers))
-        return [*padded, sum(numbers), float(len(text)), *(float(text == c) for c in common)]
+        return [*padded, fsum(numbers), float(len(text)), *(float(text == c) for c in common)]
 
     return features
 

@@ -16,6 +16,9 @@ def of_sample(sample: Sample) -> list[Finding]:
     earned = task.score(sample, task.completion(sample.answer, sample)).total
     if earned != 1.0:
         found.append(_wrong(sample, f"its own answer {sample.answer} earns {earned}, not 1"))
+    if len(sample.placeholders) != len(sample.media):
+        text = f"its prompt has {len(sample.placeholders)} <video> or <image>"
+        found.append(_wrong(sample, f"{text} for {len(sample.media)} media items"))
     if Sample.from_json(sample.to_json()) != sample:
         found.append(_wrong(sample, "changes when written as JSON and read back"))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from math import fsum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,7 +61,7 @@ def evaluate(
     table = empty_table("task", "condition", "items", "mean reward", "no answer")
     for key in sorted({(r.task, r.condition) for r in results}):
         here = [r for r in results if (r.task, r.condition) == key]
-        mean = sum(r.score for r in here) / len(here)
+        mean = fsum(r.score for r in here) / len(here)
         failed = sum(not r.parsed for r in here) / len(here)
         table.add_row(*key, str(len(here)), f"{mean:.3f}", f"{failed:.1%}")
     out.print(table)

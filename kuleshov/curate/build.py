@@ -20,7 +20,7 @@ from kuleshov.curate.clip import Clip
 from kuleshov.curate.transient import Transient
 from kuleshov.curate.validator import Text, reason
 from kuleshov.errors import KuleshovError, UsageError
-from kuleshov.files import replace_text
+from kuleshov.files import make_folder, replace_text
 from kuleshov.labels import Label
 from kuleshov.locations import within
 from kuleshov.progress import Progress
@@ -194,7 +194,7 @@ def write(curated: Curated, folder: Path) -> dict[str, object]:
         "videos": len({row.video for row in curated.rows}),
         "rejected": curated.reasons,
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     replace_text(folder / "rows.jsonl", "".join(f"{dump_json(row)}\n" for row in rows))
     rejected = "".join(f"{dump_json(one._asdict())}\n" for one in curated.rejected)
     replace_text(folder / "rejected.jsonl", rejected)

@@ -8,6 +8,7 @@ on the reward that a sample was made with. What is no answer earns 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import fsum
 from typing import NamedTuple
 
 from kuleshov.evaluate.results import Result
@@ -97,7 +98,7 @@ def published_table(
     for task in sorted({task for task, _ in values}):
         name = metric_of(task)
         here = [
-            Column(entry, name, sum(earned) / len(earned), len(earned))
+            Column(entry, name, fsum(earned) / len(earned), len(earned))
             for (of, entry), earned in sorted(values.items())
             if of == task
         ]
@@ -109,5 +110,5 @@ def published_table(
 
 
 def _mean(name: str, metric: str, columns: Sequence[Column]) -> Column:
-    value = sum(column.value for column in columns) / len(columns)
+    value = fsum(column.value for column in columns) / len(columns)
     return Column(name, metric, value, sum(column.n for column in columns))

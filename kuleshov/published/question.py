@@ -8,6 +8,7 @@ Each picture is a video of one frame, so the decoder reads it like any other.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import fsum
 from pathlib import Path, PurePosixPath
 
 from kuleshov.content import content_id
@@ -46,6 +47,8 @@ def question(row: Row, root: Path, prefix: str, size_multiple: int, hard: bool) 
     if not paths or any(len(clip) < 2 for clip in paths):
         raise UsageError("a video has fewer than two frames")
     prompt = "\n".join(message.content for message in row.prompt)
+    if "<image>" in prompt:
+        raise UsageError("an <image> in the prompt, which shows videos only")
     if prompt.count("<video>") != len(paths):
         raise UsageError(f"{prompt.count('<video>')} <video> in the prompt, {len(paths)} videos")
     ids = {path: content_id(root / path) for clip in paths for path in clip}
@@ -134,4 +137,4 @@ def _chance(sample: Sample, task: Task) -> float:
     """The mean of what many guesses earn."""
     rng = rng_for("chance", sample.id)
     earned = [task.grade(task.guess(sample, rng), sample.answer)["total"] for _ in range(_GUESSES)]
-    return sum(earned) / len(earned)
+    return fsum(earned) / len(earned)

@@ -36,6 +36,8 @@ class Format(ABC):
     """
 
     suffix: ClassVar[str]
+    rows: ClassVar[str] = ""
+    """Of the files that `datasets` reads as rows; "" if they are those of the shards."""
     """Of the file of a shard that holds the rows."""
     qualities: ClassVar[range]
     """That can be chosen."""

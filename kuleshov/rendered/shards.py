@@ -329,7 +329,7 @@ def _remove_others(out: Path, chosen: Format, shards: set[str]) -> None:
 
 
 def _card(out: Path, summary: dict[str, Any], chosen: Format) -> str:
-    paths = {split: f"{split}-*{chosen.suffix}" for split in SPLITS}
+    paths = {split: f"{split}-*{chosen.rows or chosen.suffix}" for split in SPLITS}
     files = [{"split": split, "path": path} for split, path in paths.items() if any(out.glob(path))]
     header = yaml.safe_dump(
         {

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, final
 
-from kuleshov.files import replacing
+from kuleshov.files import replace_text, replacing
 from kuleshov.rendered.format import Row, sample_of, shown_seconds
 from kuleshov.rendered.jpeg import Files, JpegFormat
 from kuleshov.sample import dump_json
@@ -22,14 +22,19 @@ class Tar(JpegFormat):
     train-00000.tar
       <key>.jpg     each distinct frame once, before the first row that shows it
       <id>.json     `videos` is a list of {seconds, frames}, where the frames are member names
+    train-00000.jsonl
+                    the same rows again, for `datasets`: a frame that several samples show is
+                    one member, so the tar alone is no WebDataset
     """
 
     suffix: ClassVar[str] = ".tar"
+    rows: ClassVar[str] = ".jsonl"
     layout: ClassVar[str] = """\
 `SPLIT-NUMBER.tar` holds `ID.json` per sample. Its `videos` are, for each `<video>` or `<image>`
 (one frame) of the prompt, the names of its `frames` and the `seconds` at which they are shown. The
 frames, as JPEG, are members of the same tar, each distinct one once, before the first row that
-shows it:
+shows it. `SPLIT-NUMBER.jsonl` beside it has the same rows, which is what `datasets.load_dataset`
+reads; the frames are in the tar only:
 
     import io, json, tarfile, PIL.Image
 
@@ -54,7 +59,9 @@ shows it:
                         written.add(key)
                         _add(tar, f"{key}.jpg", pieces[key])
                 _add(tar, f"{row.sample.id}.json", dump_json(_row(row)).encode())
-        return [path]
+        index = path.with_suffix(self.rows)
+        replace_text(index, "".join(f"{dump_json(_row(row))}\n" for row in rows))
+        return [path, index]
 
     def read_files(self, out: Path, shard: str) -> Iterator[Files]:
         jpegs: dict[str, bytes] = {}
@@ -73,7 +80,8 @@ shows it:
                 )
 
     def remove(self, out: Path, shard: str) -> None:
-        (out / f"{shard}{self.suffix}").unlink(missing_ok=True)
+        for suffix in (self.suffix, self.rows):
+            (out / f"{shard}{suffix}").unlink(missing_ok=True)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import fsum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,7 +72,7 @@ def chart(title: str, points: dict[int, float], window: int = 9) -> Chart:
     means = []
     for i in range(len(values)):
         near = values[max(0, i - window // 2) : i + window // 2 + 1]
-        means.append(sum(near) / len(near))
+        means.append(fsum(near) / len(near))
     return Chart(
         title=title,
         raw=" ".join(place(s, v) for s, v in zip(steps, values, strict=True)),

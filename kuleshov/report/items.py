@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import fsum
 from typing import Any, NamedTuple
 
 from kuleshov.evaluate.figures import right_from
@@ -132,7 +133,7 @@ def _right(results: Sequence[Result], least: float) -> bool:
 
 
 def _mean(results: Sequence[Result]) -> float:
-    return sum(r.score for r in results) / len(results)
+    return fsum(r.score for r in results) / len(results)
 
 
 def _output(sample: Sample, result: Result, name: str) -> dict[str, Json]:

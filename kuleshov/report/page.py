@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from kuleshov.files import replace_text
+from kuleshov.files import make_folder, replace_text
 
 _TEMPLATES = Environment(
     loader=PackageLoader("kuleshov.report"),
@@ -44,7 +44,7 @@ def write_page(path: Path, title: str, sections: Sequence[Section], lead: str = 
     Raises:
         WriteError: the disk is full, or the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     replace_text(path, clean(render("page.html", title=title, sections=sections, lead=lead)))
 
 

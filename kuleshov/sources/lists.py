@@ -78,6 +78,10 @@ class Lines(TextFile):
                 yield Row(self.line(number), line.rstrip("\r\n"))
 
 
+# Cells of any length: what is in columns that are not asked for does not matter.
+csv.field_size_limit(2**31 - 1)
+
+
 @final
 class Csv(TextFile):
     """CSV whose first line names the columns."""
@@ -94,6 +98,11 @@ class Csv(TextFile):
             for cells in lines:
                 if not cells:
                     continue
+                if any(cells[len(header) :]):
+                    raise UsageError(
+                        f"{self.line(lines.line_num)} has more cells than the {len(header)} "
+                        "columns of the first line; put texts with commas in double quotes"
+                    )
                 if len(cells) <= place or not cells[place]:
                     raise UsageError(
                         f"{self.line(lines.line_num)}: column {header[place]!r} is empty; each "

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import fsum, isfinite
 from typing import ClassVar, Literal, Self, get_args
 
 import numpy as np
@@ -195,7 +195,7 @@ class Anomaly(Task):
                 yield start, start + length, 1 / (len(lengths) * starts)
 
     def _chance(self, truth: Sequence[float], step: float, decimals: int) -> float:
-        return sum(
+        return fsum(
             p * self._earned((round(start * step, decimals), round(end * step, decimals)), truth)
             for start, end, p in self._prior()
         )

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite
+from math import fsum, inf, isfinite
 from typing import ClassVar, Self
 
 import numpy as np
@@ -145,7 +145,7 @@ class Appearance(Task):
 
     def _chance(self, truth: float) -> float:
         times = self._times()
-        return sum(closeness(time, truth, self.tolerance) for time in times) / len(times)
+        return fsum(closeness(time, truth, self.tolerance) for time in times) / len(times)
 
     def guess(self, sample: Sample, rng: np.random.Generator) -> Json:
         return self._seconds(self._draw(rng))

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from math import prod
+from math import fsum, prod
 from typing import ClassVar, Literal, Self, get_args
 
 import numpy as np
@@ -193,7 +193,7 @@ class Counting(Task):
         prior = self._prior()
         if self.reward == "strict":
             return prod(prior[y] for y in truth)
-        return sum(p * closeness(n, y) for y in truth for n, p in prior.items()) / len(truth)
+        return fsum(p * closeness(n, y) for y in truth for n, p in prior.items()) / len(truth)
 
     def guess(self, sample: Sample, rng: np.random.Generator) -> Json:
         return [
@@ -214,7 +214,7 @@ class Counting(Task):
         best = []
         for shape in range(len(SHAPES)):
             truths = [sample.answer[shape] for sample in samples]
-            best.append(max(counts, key=lambda c: sum(closeness(c, y) for y in truths)))
+            best.append(max(counts, key=lambda c: fsum(closeness(c, y) for y in truths)))
         return [best]
 
     def units(self, sample: Sample) -> list[Unit]:
@@ -244,7 +244,7 @@ class Counting(Task):
             shape: float(given == true) if strict else closeness(given, true)
             for shape, given, true in zip(SHAPES, answer, truth, strict=True)
         }
-        total = float(answer == truth) if strict else sum(parts.values()) / len(parts)
+        total = float(answer == truth) if strict else fsum(parts.values()) / len(parts)
         return {**parts, "total": total}
 
 

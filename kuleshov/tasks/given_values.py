@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import ClassVar, Literal, final, get_args
 
 import numpy as np
@@ -97,7 +98,7 @@ class GivenInterval(Given):
         earned = [
             self.grade(self.guess(sample, rng), sample.answer)["total"] for _ in range(_DRAWS)
         ]
-        return sum(earned) / _DRAWS
+        return fsum(earned) / _DRAWS
 
     def parse(self, text: str, sample: Sample) -> Json:
         found = free_form.interval(text)

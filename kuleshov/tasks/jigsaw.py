@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
-from math import factorial
+from math import factorial, fsum
 from typing import ClassVar, Literal, Self, get_args
 
 import numpy as np
@@ -157,7 +157,7 @@ class Jigsaw(Task):
         kept: dict[frozenset[int], tuple[float, list[int]]] = {frozenset(): (0.0, [])}
         for place in range(self.num_clips):
             lost = {
-                clip: sum(n * self._miss(place, truth.index(clip)) for truth, n in truths.items())
+                clip: fsum(n * self._miss(place, truth.index(clip)) for truth, n in truths.items())
                 for clip in clips
             }
             longer: dict[frozenset[int], tuple[float, list[int]]] = {}

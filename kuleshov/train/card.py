@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -171,4 +172,4 @@ def _lines(path: Path) -> Iterable[dict[str, Any]]:
 
 def _mean(values: Iterable[float]) -> float:
     some = list(values)
-    return sum(some) / len(some)
+    return fsum(some) / len(some)

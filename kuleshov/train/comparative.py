@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import fsum
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 from kuleshov.errors import UsageError, unknown_name
@@ -160,7 +161,7 @@ class Comparative(Objective):
         quality = self._quality([(sample, text) for text in completions])
         less = self._quality([(sample, text) for text in twins])
         if self.against == "mean":
-            less = [sum(less) / len(less)] * len(quality)
+            less = [fsum(less) / len(less)] * len(quality)
         return [q <= other for q, other in zip(quality, less, strict=True)]
 
     def asked_again(self, sample: Sample) -> Sample:

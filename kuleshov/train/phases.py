@@ -12,7 +12,7 @@ from datasets import Dataset
 from trl import DPOConfig, GRPOConfig, SFTConfig
 
 from kuleshov.errors import UsageError
-from kuleshov.files import replace_text
+from kuleshov.files import make_folder, replace_text
 from kuleshov.sample import Sample
 from kuleshov.train.adapters import lora
 from kuleshov.train.contrastive_sft import ContrastiveSFTTrainer
@@ -273,7 +273,7 @@ def _degraded(job: Job) -> Callable[[Sample], Sample | None]:
 def _left_out(job: Job, samples: Sequence[Sample]) -> None:
     """Write down the ids of the samples that give no pair."""
     if PartialState().is_main_process:
-        job.folder.mkdir(exist_ok=True)
+        make_folder(job.folder)
         replace_text(job.folder / "no_pair.json", json.dumps([s.id for s in samples]) + "\n")
 
 

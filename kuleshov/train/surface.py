@@ -12,6 +12,7 @@ The paper names length, formatting and fluency and gives no formula. **These are
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import fsum
 
 from kuleshov.reward import extract
 from kuleshov.sample import Form
@@ -50,4 +51,4 @@ def surface_reward(text: str, form: Form, parts: Sequence[str], max_words: int) 
         parts: names in `PARTS`, at least one.
         max_words: how many words cost nothing.
     """
-    return sum(PARTS[part](text, form, max_words) for part in parts) / len(parts)
+    return fsum(PARTS[part](text, form, max_words) for part in parts) / len(parts)

@@ -253,3 +253,15 @@ def test_the_times_of_pixels_are_those_of_the_recipe_and_not_of_the_source(
     render_set(data, tmp_path, config("mp4"))
     jigsaws = [one for one in load(tmp_path) if one.sample.task == "jigsaw"]
     assert {seconds[0] for one in jigsaws for seconds in one.seconds} == {0.0}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_datasets_reads_samples_and_not_frames(data: Path, tmp_path: Path, name: str) -> None:
+    datasets = pytest.importorskip("datasets")
+    out = tmp_path / "out"
+    render_set(data, out, config(name))
+    loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+    samples = [row.sample for row in load(out)]
+    rows = [row for split in loaded.values() for row in split]
+    assert {(row["id"], row["prompt"]) for row in rows} == {(s.id, s.prompt) for s in samples}
+    assert len(rows) == len(samples)

@@ -60,8 +60,11 @@ class Videos:
             UsageError: several have this name.
         """
         for path in paths:
-            if (self.root / path).exists():
-                return path
+            try:
+                if (self.root / path).exists():
+                    return path
+            except (OSError, ValueError):  # no name of a file
+                continue
         found = self._by_stem.get(stem, []) if stem else []
         if len(found) > 1 and near:
             found = [path for path in found if near in path] or found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kuleshov.errors import UsageError
+from kuleshov.labels import whole
 from kuleshov.locations import reason
 
 
@@ -71,6 +74,72 @@ def rows_of(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise UsageError(f"{place} is {row!r}; expected: an object")
         yield place, row
+
+
+@contextmanager
+def as_published(place: str) -> Iterator[None]:
+    """In which a row is taken apart.
+
+    Args:
+        place: where it stands, for people.
+
+    Raises:
+        UsageError: something in it is of another kind than in the published files.
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise UsageError(
+            f"{place} is not as published ({type(error).__name__}: {error}); fetch the file again"
+        ) from error
+
+
+def text_in(row: dict[str, Any], key: str, place: str) -> str:
+    """A text that a row must have, which may be a number (of a video, of a question).
+
+    Raises:
+        UsageError: it has none, or something else.
+    """
+    return _text(need(row, key, place), key, place)
+
+
+def texts_in(row: dict[str, Any], key: str, place: str) -> list[str]:
+    """A list of texts that a row must have.
+
+    Raises:
+        UsageError: it has none, or something else.
+    """
+    values = need(row, key, place)
+    if not isinstance(values, list):
+        raise UsageError(f"{place}: {key} is {values!r}; expected: a list of texts")
+    return [_text(value, key, place) for value in values]
+
+
+def seconds_of(value: Any, place: str) -> float:
+    """A time, as a number or a text that is one.
+
+    Raises:
+        UsageError: it is none, or none that is finite and not below 0.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError(value)
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"{place}: a time is {value!r}; expected: seconds from 0 on")
+    return seconds
+
+
+def _text(value: Any, key: str, place: str) -> str:
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise UsageError(f"{place}: {key} is {value!r}; expected: a text")
+    if not whole(text := str(value)):
+        raise UsageError(f"{place}: {key} is {text!r}, with half of a character; mend the file")
+    return text
 
 
 def need(row: dict[str, Any], key: str, place: str) -> Any:

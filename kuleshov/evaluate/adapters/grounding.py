@@ -21,7 +21,17 @@ from typing import Any, ClassVar, final
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos
-from kuleshov.evaluate.adapters.annotations import json_of, need, one_of, rows_of, text_of
+from kuleshov.evaluate.adapters.annotations import (
+    as_published,
+    json_of,
+    need,
+    one_of,
+    rows_of,
+    seconds_of,
+    text_in,
+    text_of,
+    texts_in,
+)
 from kuleshov.evaluate.adapters.item import Item
 from kuleshov.sample import Sample
 from kuleshov.tasks.given_values import IOUS, GivenInterval
@@ -55,7 +65,8 @@ class CharadesSTA(Grounding):
             if match is None:
                 raise UsageError(f"{place} is {line!r}; expected: VIDEO START END##SENTENCE")
             name, start, end, sentence = match.groups()
-            yield _item("charades_sta", place, videos.at(stem=name), sentence, [[start, end]])
+            spans = [[start, end]]
+            yield _item("charades_sta", place, place, videos.at(stem=name), sentence, spans)
 
 
 @final
@@ -68,12 +79,19 @@ class ActivityNetCaptions(Grounding):
         if not isinstance(found, dict):
             raise UsageError(f"{file} holds no object; expected: videos by name")
         for name, row in found.items():
-            spans, sentences = need(row, "timestamps", name), need(row, "sentences", name)
+            if not isinstance(row, dict):
+                raise UsageError(f"{name} is {row!r}; expected: an object")
+            spans, sentences = need(row, "timestamps", name), texts_in(row, "sentences", name)
+            if not isinstance(spans, list):
+                raise UsageError(f"{name}: timestamps is {spans!r}; expected: a list of intervals")
             if len(spans) != len(sentences):
                 raise UsageError(f"{name} has {len(spans)} intervals, {len(sentences)} sentences")
             for number, (span, sentence) in enumerate(zip(spans, sentences, strict=True), 1):
                 place = f"{name}, sentence {number}"
-                yield _item("activitynet", place, videos.at(stem=name), sentence, [sorted(span)])
+                with as_published(place):
+                    spans_of_one = [sorted(span)]
+                video = videos.at(stem=name)
+                yield _item("activitynet", place, place, video, sentence, spans_of_one)
 
 
 @final
@@ -87,21 +105,25 @@ class QVHighlights(Grounding):
     def items(self, folder: Path, videos: Videos) -> Iterator[Item]:
         name = "highlight_val_release.jsonl"
         for place, row in rows_of(one_of(folder, name, f"**/{name}")[0]):
-            video = videos.at(stem=str(need(row, "vid", place)))
+            video = videos.at(stem=text_in(row, "vid", place))
             windows = need(row, "relevant_windows", place)
             yield _item(
                 "qvhighlights",
-                str(need(row, "qid", place)),
+                place,
+                text_in(row, "qid", place),
                 video,
-                need(row, "query", place),
+                text_in(row, "query", place),
                 windows,
             )
 
 
-def _item(entry: str, key: str, video: str, sentence: str, spans: list[list[Any]]) -> Item:
-    windows = [[float(start), float(end)] for start, end in spans]
-    if not windows or not all(0 <= start <= end for start, end in windows):
-        raise UsageError(f"{key}: its intervals are {spans}; expected: one or more, start to end")
+def _item(
+    entry: str, place: str, key: str, video: str, sentence: str, spans: list[list[Any]]
+) -> Item:
+    with as_published(place):
+        windows = [[seconds_of(start, place), seconds_of(end, place)] for start, end in spans]
+    if not windows or not all(start <= end for start, end in windows):
+        raise UsageError(f"{place}: its intervals are {spans}; expected: one or more, start to end")
     return Item(
         key=key,
         video=video,

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, final
 
+from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by_entry
-from kuleshov.evaluate.adapters.annotations import need, one_of, rows_of
+from kuleshov.evaluate.adapters.annotations import need, one_of, rows_of, text_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered, split_lines
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
@@ -33,11 +34,17 @@ class MotionBench(Adapter):
     def items(self, folder: Path, videos: Videos) -> Iterator[Item]:
         files = one_of(folder, "video_info.meta.jsonl", "**/video_info.meta.jsonl", "*.jsonl")
         for place, row in (found for file in files for found in rows_of(file)):
-            path = str(need(row, "video_path", place))
+            path = text_in(row, "video_path", place)
             video = videos.at(path, f"public-dataset/{path}", stem=PurePosixPath(path).stem)
-            for number, asked in enumerate(need(row, "qa", place)):
+            questions = need(row, "qa", place)
+            if not isinstance(questions, list):
+                raise UsageError(f"{place}: qa is {questions!r}; expected: a list of questions")
+            for number, asked in enumerate(questions, 1):
+                here = f"{place}, question {number}"
+                if not isinstance(asked, dict):
+                    raise UsageError(f"{here} is {asked!r}; expected: an object")
                 if str(asked.get("answer")) != "NA":
-                    yield _item(row, asked, f"{place}, question {number + 1}", video)
+                    yield _item(row, asked, here, video)
 
     def lines(self, samples: Sequence[Sample]) -> Iterable[Line]:
         yield Line("overall", "accuracy", samples)
@@ -45,14 +52,14 @@ class MotionBench(Adapter):
 
 
 def _item(row: dict[str, Any], asked: dict[str, Any], place: str, video: str) -> Item:
-    question, options = split_lines(str(need(asked, "question", place)))
-    kind = str(need(row, "question_type", place))
+    question, options = split_lines(text_in(asked, "question", place))
+    kind = text_in(row, "question_type", place)
     return Item(
-        key=str(need(asked, "uid", place)),
+        key=text_in(asked, "uid", place),
         video=video,
         entry=kind,
         prompt=partial(_prompt, question),
-        options=chosen(options, str(need(asked, "answer", place)), place),
+        options=chosen(options, text_in(asked, "answer", place), place),
         about_order=kind in ABOUT_ORDER,
     )
 

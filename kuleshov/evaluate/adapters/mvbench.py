@@ -17,7 +17,15 @@ from typing import Any, ClassVar, NamedTuple, final
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by_entry
-from kuleshov.evaluate.adapters.annotations import need, one_of, rows_of
+from kuleshov.evaluate.adapters.annotations import (
+    as_published,
+    need,
+    one_of,
+    rows_of,
+    seconds_of,
+    text_in,
+    texts_in,
+)
 from kuleshov.evaluate.adapters.item import Item, lettered
 from kuleshov.evaluate.figures import FIGURES
 from kuleshov.evaluate.options import Options
@@ -88,22 +96,24 @@ class MVBench(Adapter):
 def _item(
     key: str, name: str, subtask: Subtask, row: dict[str, Any], place: str, videos: Videos
 ) -> Item:
-    candidates = need(row, "candidates", place)
-    right = plain(str(need(row, "answer", place)))
-    texts = tuple(map(str, candidates))
+    texts = tuple(texts_in(row, "candidates", place))
+    right = plain(text_in(row, "answer", place))
     found = [i for i, text in enumerate(texts) if plain(text) == right]
     if not found:
         raise UsageError(f"{place}: answer {row['answer']!r} is none of {list(texts)}")
-    video = f"{subtask.folder}/{need(row, 'video', place)}"
+    video = f"{subtask.folder}/{text_in(row, 'video', place)}"
     clip = None
     if subtask.cut:
-        clip = (float(need(row, "start", place)), float(need(row, "end", place)))
+        start, end = (seconds_of(need(row, key, place), place) for key in ("start", "end"))
+        clip = (start, end)
+    with as_published(place):
+        options = Options(texts, found[0])
     return Item(
         key=key,
         video=videos.at(f"video/{video}", video),
         entry=name,
-        prompt=partial(_prompt, str(need(row, "question", place))),
-        options=Options(texts, found[0]),
+        prompt=partial(_prompt, text_in(row, "question", place)),
+        options=options,
         about_order=subtask.about_order,
         clip=clip,
     )

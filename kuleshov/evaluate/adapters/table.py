@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 
 import yaml
@@ -108,7 +109,7 @@ def lines_of(name: str, samples: Sequence[Sample]) -> list[Line]:
 
 def _row(line: Line, answers: dict[str, list[Result]]) -> Row:
     given = [answers[sample.id] for sample in line.samples]
-    scores = [sum(score_of(r, line.score) for r in rs) / len(rs) for rs in given]
+    scores = [fsum(score_of(r, line.score) for r in rs) / len(rs) for rs in given]
     found = estimate(line.report(scores, line.samples))
     failed = sum(not r.parsed for rs in given for r in rs) / sum(map(len, given))
     return Row(

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, final
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by, group_of
-from kuleshov.evaluate.adapters.annotations import json_of, need, one_of
+from kuleshov.evaluate.adapters.annotations import json_of, one_of, text_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered, split_lines
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
@@ -49,8 +49,14 @@ class TempCompass(Adapter):
             for video, aspects in _object(json_of(file), file).items():
                 path = videos.at(f"videos/{video}.mp4", f"{video}.mp4", stem=video)
                 for aspect, asked in _object(aspects, file).items():
+                    if not isinstance(asked, list):
+                        raise UsageError(
+                            f"{file.name}, {video}, {aspect} is {asked!r}; expected: a list"
+                        )
                     for number, row in enumerate(asked):
                         key = f"{kind}/{video}/{aspect}/{number}"
+                        if not isinstance(row, dict):
+                            raise UsageError(f"{key} is {row!r}; expected: an object")
                         yield _item(kind, key, path, aspect, row)
 
     def lines(self, samples: Sequence[Sample]) -> Iterable[Line]:
@@ -63,7 +69,7 @@ class TempCompass(Adapter):
 
 
 def _item(kind: str, key: str, video: str, aspect: str, row: dict[str, Any]) -> Item:
-    question, answer = str(need(row, "question", key)), str(need(row, "answer", key)).strip()
+    question, answer = text_in(row, "question", key), text_in(row, "answer", key).strip()
     item = Item(
         key=key,
         video=video,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by, group_of
-from kuleshov.evaluate.adapters.annotations import need, one_of, rows_of
+from kuleshov.evaluate.adapters.annotations import one_of, rows_of, text_in, texts_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
@@ -35,15 +35,17 @@ class VideoMME(Adapter):
     def items(self, folder: Path, videos: Videos) -> Iterator[Item]:
         for file in one_of(folder, "videomme/*.parquet", "*.parquet", "*.jsonl", "*.json"):
             for place, row in rows_of(file):
-                name = str(need(row, "videoID", place))
+                name = text_in(row, "videoID", place)
                 video = videos.at(f"data/{name}.mp4", f"{name}.mp4", stem=name)
-                groups = {key: str(need(row, key, place)) for key in GROUPS}
+                groups = {key: text_in(row, key, place) for key in GROUPS}
                 yield Item(
-                    key=str(need(row, "question_id", place)),
+                    key=text_in(row, "question_id", place),
                     video=video,
                     entry=f"videomme_{groups['duration']}",
-                    prompt=partial(_prompt, str(need(row, "question", place))),
-                    options=chosen(need(row, "options", place), str(row.get("answer")), place),
+                    prompt=partial(_prompt, text_in(row, "question", place)),
+                    options=chosen(
+                        texts_in(row, "options", place), text_in(row, "answer", place), place
+                    ),
                     groups=groups,
                     about_order=groups["task_type"] in ABOUT_ORDER,
                 )

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, final
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by_entry
-from kuleshov.evaluate.adapters.annotations import need, one_of, rows_of
+from kuleshov.evaluate.adapters.annotations import need, one_of, rows_of, text_in, texts_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
@@ -54,8 +54,9 @@ class VideoMMMU(Adapter):
 
 
 def _item(track: str, row: dict[str, Any], place: str, videos: Videos) -> Item:
-    name = str(need(row, "id", place))
-    question, answer = str(need(row, "question", place)), need(row, "answer", place)
+    name, question = text_in(row, "id", place), text_in(row, "question", place)
+    several = isinstance(need(row, "answer", place), list)
+    truths = texts_in(row, "answer", place) if several else [text_in(row, "answer", place)]
     options = _options(row.get("options"), place)
     before, after = (LEARN, "") if track == "Adaptation" else ("", QUIZ)
     end = after + (
@@ -63,15 +64,14 @@ def _item(track: str, row: dict[str, Any], place: str, videos: Videos) -> Item:
         if options
         else "\nAnswer the question using a single word or phrase."
     )
-    truths = answer if isinstance(answer, list) else [answer]
     return Item(
         key=f"{track}/{name}",
         video=videos.at(stem=name),
         entry=track,
         prompt=partial(_prompt, before + question, end) if options else before + question + end,
-        answer=[str(truth) for truth in truths],
+        answer=truths,
         kind=GivenText(),
-        options=chosen(options, str(answer), place) if options else None,
+        options=chosen(options, truths[0] if truths else "", place) if options else None,
         ends_on_last=track == "Adaptation",
     )
 
@@ -81,9 +81,9 @@ def _options(value: Any, place: str) -> list[str]:
     if isinstance(value, str):
         try:
             value = literal_eval(value)
-        except (ValueError, SyntaxError) as error:
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
             raise UsageError(f"{place}: options are {value!r}; expected: a list") from error
-    return [str(option) for option in value or []]
+    return texts_in({"options": value}, "options", place) if value is not None else []
 
 
 def _prompt(question: str, end: str, options: Options) -> str:

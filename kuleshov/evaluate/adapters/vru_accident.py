@@ -19,7 +19,7 @@ from typing import Any, ClassVar, final
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by_entry
-from kuleshov.evaluate.adapters.annotations import json_of, need, one_of
+from kuleshov.evaluate.adapters.annotations import json_of, need, one_of, text_in, texts_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered
 from kuleshov.evaluate.figures import FIGURES
 from kuleshov.evaluate.options import Options
@@ -43,13 +43,13 @@ class VRUAccident(Adapter):
             for name, categories in _object(json_of(file), file.name).items():
                 for category, row in _object(categories, f"{file.name}, {name}").items():
                     place = f"{file.stem}/{name}/{category}"
-                    options = _split(need(_object(row, place), "options", place))
+                    options = _split(need(_object(row, place), "options", place), place)
                     yield Item(
                         key=place,
                         video=videos.at(name, stem=Path(name).stem, near=_source(file)),
                         entry=category,
-                        prompt=partial(_prompt, str(need(row, "question", place))),
-                        options=chosen(options, str(need(row, "GT", place)), place),
+                        prompt=partial(_prompt, text_in(row, "question", place)),
+                        options=chosen(options, text_in(row, "GT", place), place),
                         groups={"source": file.stem},
                     )
 
@@ -77,7 +77,7 @@ class VRUAccidentCaptions(Adapter):
                     video=videos.at(name, stem=Path(name).stem, near=_source(file)),
                     entry="dense_caption",
                     prompt=CAPTION,
-                    answer=str(need(_object(row, place), "gt", place)),
+                    answer=text_in(_object(row, place), "gt", place),
                     kind=GivenCaption(),
                 )
 
@@ -101,17 +101,18 @@ def _prompt(question: str, options: Options) -> str:
     return f"{question}\n{lettered(options)}"
 
 
-def _split(options: Any) -> list[str]:
+def _split(options: Any, place: str = "") -> list[str]:
     """Options of a list, an object by letter, or one text.
 
     >>> _split("A. a car, B. a bus, or tram, C. none")
     ['a car', 'a bus, or tram', 'none']
     """
     if isinstance(options, dict):
-        return [str(options[key]) for key in sorted(options)]
+        return [text_in(options, key, place) for key in sorted(options)]
     if isinstance(options, list):
-        return list(map(str, options))
-    return [part.strip() for part in _MARK.split(str(options)) if part.strip()]
+        return texts_in({"options": options}, "options", place)
+    text = text_in({"options": options}, "options", place)
+    return [part.strip() for part in _MARK.split(text) if part.strip()]
 
 
 def _object(value: Any, place: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ overall              mean of the 8
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy.typing as npt
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by_entry
-from kuleshov.evaluate.adapters.annotations import need, one_of, rows_of
+from kuleshov.evaluate.adapters.annotations import one_of, rows_of, text_in, texts_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered
 from kuleshov.evaluate.figures import FIGURES, source_of
 from kuleshov.evaluate.options import Options
@@ -46,19 +47,21 @@ class VSIBench(Adapter):
     def items(self, folder: Path, videos: Videos) -> Iterator[Item]:
         for file in one_of(folder, "test.jsonl", "test*.parquet", "*.parquet"):
             for place, row in rows_of(file):
-                kind = str(need(row, "question_type", place))
-                scene = f"{need(row, 'dataset', place)}/{need(row, 'scene_name', place)}"
-                question = str(need(row, "question", place))
-                truth = str(need(row, "ground_truth", place))
+                kind = text_in(row, "question_type", place)
+                scene = f"{text_in(row, 'dataset', place)}/{text_in(row, 'scene_name', place)}"
+                question = text_in(row, "question", place)
+                truth = text_in(row, "ground_truth", place)
                 number = kind in NUMBERS
                 yield Item(
-                    key=str(need(row, "id", place)),
+                    key=text_in(row, "id", place),
                     video=videos.at(f"{scene}.mp4", stem=str(row["scene_name"])),
                     entry=kind,
                     prompt=_number(question) if number else partial(_choice, question),
                     answer=_float(truth, place) if number else None,
                     kind=GivenNumber(),
-                    options=None if number else chosen(need(row, "options", place), truth, place),
+                    options=None
+                    if number
+                    else chosen(texts_in(row, "options", place), truth, place),
                     about_order=kind in ABOUT_ORDER,
                 )
 
@@ -105,6 +108,9 @@ def _choice(question: str, options: Options) -> str:
 
 def _float(truth: str, place: str) -> float:
     try:
-        return float(truth)
-    except ValueError as error:
-        raise UsageError(f"{place}: ground_truth is {truth!r}; expected: a number") from error
+        number = float(truth)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"{place}: ground_truth is {truth!r}; expected: a number")
+    return number
