@@ -22,18 +22,18 @@ class Tar(JpegFormat):
     train-00000.tar
       <key>.jpg     each distinct frame once, before the first row that shows it
       <id>.json     `videos` is a list of {seconds, frames}, where the frames are member names
-    train-00000.jsonl
+    train-00000.rows.jsonl
                     the same rows again, for `datasets`: a frame that several samples show is
                     one member, so the tar alone is no WebDataset
     """
 
     suffix: ClassVar[str] = ".tar"
-    rows: ClassVar[str] = ".jsonl"
+    rows: ClassVar[str] = ".rows.jsonl"
     layout: ClassVar[str] = """\
 `SPLIT-NUMBER.tar` holds `ID.json` per sample. Its `videos` are, for each `<video>` or `<image>`
 (one frame) of the prompt, the names of its `frames` and the `seconds` at which they are shown. The
 frames, as JPEG, are members of the same tar, each distinct one once, before the first row that
-shows it. `SPLIT-NUMBER.jsonl` beside it has the same rows, which is what `datasets.load_dataset`
+shows it. `SPLIT-NUMBER.rows.jsonl` beside it has the same rows, which is what `datasets.load_dataset`
 reads; the frames are in the tar only:
 
     import io, json, tarfile, PIL.Image
