@@ -33,8 +33,8 @@ class Tar(JpegFormat):
 `SPLIT-NUMBER.tar` holds `ID.json` per sample. Its `videos` are, for each `<video>` or `<image>`
 (one frame) of the prompt, the names of its `frames` and the `seconds` at which they are shown. The
 frames, as JPEG, are members of the same tar, each distinct one once, before the first row that
-shows it. `SPLIT-NUMBER.rows.jsonl` beside it has the same rows, which is what `datasets.load_dataset`
-reads; the frames are in the tar only:
+shows it. `SPLIT-NUMBER.rows.jsonl` beside it has the same rows, which is what
+`datasets.load_dataset` reads; the frames are in the tar only:
 
     import io, json, tarfile, PIL.Image
 
