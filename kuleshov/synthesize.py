@@ -340,7 +340,8 @@ def without_held_out(places: Iterable[Placed], config: MakeConfig) -> set[str]:
     """Videos to hold out, so that no entry of the recipe is left without a held-out one.
 
     Those that come first by `held_out`'s own order, of entries with enough videos for both sides;
-    two for one whose samples borrow from another video.
+    two for one whose samples borrow from another video. Labelled rows move none, as they change no
+    other sample.
 
     Args:
         places: all videos.
@@ -360,7 +361,8 @@ def without_held_out(places: Iterable[Placed], config: MakeConfig) -> set[str]:
             else:
                 training.setdefault(entry, set()).add(first)
     moved: set[str] = set()
-    lacking = sorted(training.keys() - held, key=lambda entry: (len(training[entry]), entry))
+    asked = training.keys() - held - {Labelled.name}
+    lacking = sorted(asked, key=lambda entry: (len(training[entry]), entry))
     for entry in lacking:
         want = needed[entry] - len(moved & training[entry])
         if len(training[entry]) >= 2 * needed[entry] and want > 0:
