@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery docs fuzz outside soak audit-proof pythons bench-data bench-scale bench-view bench-score bench-train test-browser eval-demo hostile perceiver-ablations perceiver-compare clean
+.PHONY: demo test check fix gallery docs fuzz outside soak rivals audit-proof pythons bench-data bench-scale bench-view bench-score bench-train test-browser eval-demo hostile perceiver-ablations perceiver-compare clean
 .DEFAULT_GOAL := help
 
 help:
@@ -36,6 +36,9 @@ pythons: $(READY) ## make the demo's set under Python 3.11, 3.12 and 3.13 and co
 
 soak: $(READY) ## kill make and render 200 times and see that they end with the same
 	$(BIN)/python -m benchmarks.soak
+
+rivals: $(READY) ## start commands against each other, and at folders that are not ours; ARGS=--quick
+	$(BIN)/python -m benchmarks.rivals $(ARGS)
 
 audit-proof: $(READY) ## plant leaks and see that the audit catches them, and passes what has none
 	$(BIN)/python -m benchmarks.audit_proof

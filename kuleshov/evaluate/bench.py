@@ -60,6 +60,8 @@ def freeze(data: Path, name: str, findings: Findings) -> dict[str, Json]:
         "videos": _videos(samples),
         "audit": _audit(findings),
     }
+    if (data / MANIFEST).is_file() and (before := load(data)["name"]) != name:
+        raise UsageError(f"{data} is frozen already, as {before}; its name stays what it is")
     if (data / MANIFEST).is_file() and (differences := list(_differences(load(data), manifest))):
         raise UsageError(
             f"{data} is frozen already, and has changed since: {'; '.join(differences)}. Remove "

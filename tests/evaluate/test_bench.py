@@ -201,3 +201,9 @@ def test_viubench_has_the_columns_of_the_published_table(short_clips: Path, tmp_
     assert values["anomaly"] == pytest.approx(sum(values[kind] for kind in grounding) / 5)
     assert values["counting"] == values["jigsaw"] == 0
     assert values["overall"] == pytest.approx(values["anomaly"] * 5 / 9)
+
+
+def test_a_frozen_set_keeps_its_name(data: Path) -> None:
+    freeze(data, "one", Findings())
+    with pytest.raises(UsageError, match="is frozen already, as one"):
+        freeze(data, "two", Findings())
