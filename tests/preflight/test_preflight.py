@@ -11,6 +11,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from benchmarks import any_model
+from benchmarks.outside_models import prepare
 from kuleshov.cli import app
 from kuleshov.clips import write_clips
 from kuleshov.dataset import load_samples
@@ -277,3 +279,18 @@ def test_the_command_fails_where_a_training_would(
     result = CliRunner().invoke(app, ["preflight", str(folder), str(data)])
     assert result.exit_code == 1 and "WRONG     prompt" in result.stdout
     assert np.count_nonzero(["Traceback" in result.output]) == 0
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare(tmp_path_factory.mktemp("others"))
+
+
+@pytest.mark.parametrize("kind", ["qwen2_vl", "llava_onevision", "video_llama_3", "smolvlm"])
+def test_other_families_are_ready_too(kind: str, others: Path) -> None:
+    folder = others / kind
+    any_model.build(folder, kind, [sample.prompt for sample in load_samples(others / "set")])
+    report = preflight(str(folder), others / "set", CONFIG)
+    told = statuses(list(report.found))
+    assert list(told) == ["model", *CHECKS] and not {WRONG, SKIPPED} & set(told.values())
+    assert told["sees"] == told["backends"] == FINE, report.text()
