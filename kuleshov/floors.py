@@ -7,7 +7,7 @@ different lengths these are different answers, and each is searched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import fsum
 from typing import NamedTuple
@@ -78,10 +78,24 @@ def best_constant(samples: Sequence[Sample]) -> Constant:
 
     A model that has learned nothing but the set's statistics earns at least this much.
     """
-    task = task_of(samples[0])
-    ordered = sorted(samples, key=lambda sample: sample.id)
-    some = ordered[:: max(1, -(-len(ordered) // _SEARCHED))]
+    some = searched(samples)
     best = Constant(0.0, None)
+    for candidate in constants(some):
+        reward = _mean(candidate, some)
+        if reward > best.reward:
+            best = candidate._replace(reward=reward)
+    return best if len(some) == len(samples) else best._replace(reward=_mean(best, samples))
+
+
+def searched(samples: Sequence[Sample], most: int = _SEARCHED) -> list[Sample]:
+    """Samples on which candidates are compared: all, or evenly many of them."""
+    ordered = sorted(samples, key=lambda sample: sample.id)
+    return ordered[:: max(1, -(-len(ordered) // most))]
+
+
+def constants(some: Sequence[Sample]) -> Iterator[Constant]:
+    """The constant answers among which the best one is searched, not scored yet."""
+    task = task_of(some[0])
     for clock, unit in CLOCKS.items() if task.answers_in_seconds else [("seconds", _seconds)]:
         units = [unit(sample) for sample in some]
         if not all(units):
@@ -93,11 +107,7 @@ def best_constant(samples: Sequence[Sample]) -> Constant:
                 for sample, one in zip(some, units, strict=True)
             ]
         for answer in task.candidates(told):
-            candidate = Constant(0.0, answer, clock)
-            reward = _mean(candidate, some)
-            if reward > best.reward:
-                best = candidate._replace(reward=reward)
-    return best if len(some) == len(samples) else best._replace(reward=_mean(best, samples))
+            yield Constant(0.0, answer, clock)
 
 
 def chance(samples: Sequence[Sample]) -> float:

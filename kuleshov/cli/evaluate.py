@@ -21,7 +21,7 @@ def evaluate(
         str,
         typer.Argument(
             help="Name or path of a Hugging Face Video LLM; or a floor: policy:random, "
-            "policy:best_constant, policy:majority."
+            "policy:best_constant, policy:majority, policy:learned."
         ),
     ],
     data: Data,

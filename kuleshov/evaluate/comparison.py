@@ -48,7 +48,8 @@ class TaskComparison:
         p_holm: the same after Holm's correction over the tasks that are compared together.
         mcnemar: items that became right or wrong (`Task.right_from`), as if independent.
         detectable: the least true difference that would be found in 4 of 5 such evaluations.
-        corrected: (after - floor) / (1 - floor), with the larger of chance and best constant.
+        corrected: (after - floor) / (1 - floor), with the largest of chance, best constant
+            and learned floor.
         failures_before: share of the first model's completions that hold no answer.
         failures_after: likewise of the second model's.
         conditions: every condition that one of the models was asked under, "full" first.

@@ -3,10 +3,13 @@
     random          an answer drawn from the task's own prior (`task.guess`)
     best_constant   of all constant answers, on all clocks, the one that earns most on the set
     majority        the most frequent true answer
+    learned         for each question what earns most by what is visible without pixels, learned on
+                    other source videos (learned_floor.py)
 
 Each writes completions, which `kuleshov.tasks.score` grades, into the results of a run folder. The
 constants are found on the set that they are scored on: no model knows it, so these are the highest
-such floors there are. What only a judge could grade they leave unanswered, which is wrong.
+such floors there are. The learned one is found on other videos. What only a judge could grade they
+leave unanswered, which is wrong.
 """
 
 from __future__ import annotations
@@ -20,10 +23,12 @@ from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.bench import verify
 from kuleshov.evaluate.config import EvalConfig
+from kuleshov.evaluate.figures import source_of
 from kuleshov.evaluate.judge import needs_judge
 from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import Result, append_results, load_results
 from kuleshov.floors import Constant, best_constant
+from kuleshov.learned_floor import learned_answers
 from kuleshov.owned import writing
 from kuleshov.randomness import rng_for
 from kuleshov.run import begin, samples_hash
@@ -51,10 +56,18 @@ def _majority(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Jso
     return (answer for _ in samples)
 
 
+def _learned(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]:
+    gradable = [sample for sample in samples if not needs_judge(sample)]
+    learned = learned_answers(gradable, [source_of(sample) for sample in gradable])
+    given = {sample.id: answer for sample, answer in zip(gradable, learned, strict=True)}
+    return (given.get(sample.id) for sample in samples)
+
+
 POLICIES: dict[str, Callable[[Sequence[Sample], int, int], Iterator[Json]]] = {
     "random": _random,
     "best_constant": _best_constant,
     "majority": _majority,
+    "learned": _learned,
 }
 """The answers to all samples of one entry of a recipe, in order."""
 

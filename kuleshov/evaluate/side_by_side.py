@@ -83,7 +83,9 @@ class _Row:
         full = [mean_scores(answers, "full", self.ids) for answers in self.each]
         gain = paired_difference(self.reported(np.stack(full, axis=1)))
         floors, constant = self.floors()
-        floor = max(floors["chance"], floors["best_constant"])
+        floor = max(
+            floors[name] for name in ("chance", "best_constant", "learned") if name in floors
+        )
         conditions = self.conditions()
         blind = conditions.get("blind")
         return TaskComparison(

@@ -57,7 +57,7 @@ def _value(row: Line) -> float:
 def _mark(row: Line, low: float, high: float) -> Mark:
     value = row.row.after if row.alone else row.row.difference
     start, end = row.interval or (None, None)
-    floor = max(row.row.chance, row.row.best_constant)
+    floor = max(row.row.chance, row.row.best_constant, row.row.floors.get("learned", 0.0))
     return Mark(
         row.name,
         f"{value:.3f}" if row.alone else f"{value:+.3f}",

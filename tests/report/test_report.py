@@ -124,8 +124,10 @@ def test_the_table_shows_scores_difference_interval_p_and_n(page: str) -> None:
 
 def test_the_floors_stand_beside_the_score(page: str) -> None:
     row = cells(page[page.index("<h2>Floors") :], "jigsaw")
-    chance, random, majority, constant, blind, score, above, failed, failed_after, seen = row
-    assert all(0 <= float(cell) < 1 for cell in (chance, random, majority, constant))
+    chance, random, majority, constant, learned, blind, score, above, failed, failed_after, seen = (
+        row
+    )
+    assert all(0 <= float(cell) < 1 for cell in (chance, random, majority, constant, learned))
     assert (blind, score, above) == ("1.000", "1.000", "+100 %")
     assert (failed, failed_after, seen) == ("100.0 %", "0.0 %", "not known")
 
