@@ -298,6 +298,8 @@ def _together(sample: Sample) -> Iterator[Fault]:
     else:
         if why := _unreadable(sample, task):
             yield Fault("answer", f"is {_short(sample.answer)}; its own answer earns {why}")
+        elif why := _unlike_the_task(sample, task):
+            yield Fault("media", f"is not as {sample.task} makes it: {why}")
 
 
 def _unfit_prompt(sample: Sample) -> Iterator[Fault]:
@@ -336,6 +338,18 @@ def _unreadable(sample: Sample, task: Task) -> str | None:
     if earned == 1.0 or (read == sample.answer and 0 <= earned <= 1):
         return None
     return f"{earned}, not 1: {sample.task} reads it as {_short(read)}"
+
+
+def _unlike_the_task(sample: Sample, task: Task) -> str | None:
+    """Why the task cannot tell what it asked about; None where it can."""
+    if sample.task not in TASKS or sample.made_elsewhere:
+        return None
+    try:
+        task.units(sample)
+        task.switched_off(sample)
+    except Exception as error:  # of a task that was given what no task writes
+        return f"{type(error).__name__}: {_short(error)}"
+    return None
 
 
 def _short(value: object) -> str:

@@ -31,12 +31,13 @@ def _anomaly(sample: Sample, shown: Sequence[Pixels], without: Sequence[Pixels])
     clock = [frame.shown_seconds for frame in item.frames]
     step = (clock[-1] - clock[0]) / (len(clock) - 1)
     start, end = sample.answer
+    decimals = sample.knobs.get("decimals")
     kept = in_place(item.edits)
     while first - 1 in kept:
         first -= 1
     while last + 1 in kept:
         last += 1
-    off = step / 2 + 10.0 ** -sample.knobs["decimals"] / 2 if sample.knobs["decimals"] else step / 2
+    off = step / 2 + 10.0 ** -decimals / 2 if decimals else step / 2
     early, late = clock[first] - start, clock[last] + step - end
     if early >= -off and late <= off and (edit["edit"] == "nothing" or max(early, -late) <= off):
         return None

@@ -35,6 +35,8 @@ from kuleshov.tasks.perturbations import (
 from kuleshov.tasks.task import Donors, Part, Task, Unit
 
 Variant = Literal["smooth", "strict"]
+MOST_DECIMALS = 6
+"""Of a time in seconds: a microsecond; ours."""
 PROMPT = (
     "<video>\nIn one segment of this video {description}. When? Give the start and the end in "
     "seconds with {decimals} as start-end, for example {example}."
@@ -123,6 +125,10 @@ class Anomaly(Task):
             raise UsageError(
                 f"anomaly: segments of {self.min_segment} to {self.max_segment} frames do not fit "
                 f"{self.num_frames} frames; need 1 <= min_segment <= max_segment < num_frames"
+            )
+        if self.decimals is not None and not 0 <= self.decimals <= MOST_DECIMALS:
+            raise UsageError(
+                f"anomaly: decimals is {self.decimals}; allowed: 0 to {MOST_DECIMALS}, or null"
             )
         if not 0 < self.threshold <= 1:
             raise UsageError(f"anomaly: threshold is {self.threshold}; allowed: above 0, up to 1")
@@ -277,5 +283,5 @@ def _clock(sample: Sample) -> tuple[float, int]:
     """(frame step, decimals) of a sample."""
     shown = [frame.shown_seconds for frame in sample.media[0].frames]
     step = (shown[-1] - shown[0]) / (len(shown) - 1)
-    decimals = sample.knobs["decimals"]
+    decimals = sample.knobs.get("decimals")
     return step, decimals_for(step) if decimals is None else decimals
