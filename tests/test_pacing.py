@@ -110,8 +110,9 @@ def test_rows_of_your_own_are_slowed_down_too(clips: Path, tmp_path: Path) -> No
             max_fps=2.0,
             labelled={"path": str(rows), **SMALL, **knobs},
         )
-        make(clips, tmp_path / "set", config)
-        (sample,) = load_samples(tmp_path / "set")
+        out = tmp_path / f"set-{len(knobs)}"
+        make(clips, out, config)
+        (sample,) = load_samples(out)
         assert 1.0 < fps_of(sample) <= 2.0 and len(sample.media[0].frames) % 2 == 0
 
 

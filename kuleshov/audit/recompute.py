@@ -37,7 +37,7 @@ def _anomaly(sample: Sample, shown: Sequence[Pixels], without: Sequence[Pixels])
         first -= 1
     while last + 1 in kept:
         last += 1
-    off = step / 2 + 10.0 ** -decimals / 2 if decimals else step / 2
+    off = step / 2 + 10.0**-decimals / 2 if decimals else step / 2
     early, late = clock[first] - start, clock[last] + step - end
     if early >= -off and late <= off and (edit["edit"] == "nothing" or max(early, -late) <= off):
         return None

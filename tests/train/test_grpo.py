@@ -158,15 +158,21 @@ def test_sharing_prompts_changes_nothing_but_the_work(
 ) -> None:
     trained = []
     for share in (True, False):
-        train = trainer(setup, tmp_path / str(share), max_steps=4, **changes)
+        # Not Adam, which makes whole steps of gradients that are nothing but rounding.
+        given = {"optim": "sgd", "learning_rate": 0.5, "max_steps": 4, **changes}
+        train = trainer(setup, tmp_path / str(share), **given)
         train.share_prompts = share
+        before = {name: value.detach().clone() for name, value in train.model.named_parameters()}
         train.train()
         losses = [log["loss"] for log in train.state.log_history if "loss" in log]
-        trained.append((losses, dict(train.model.named_parameters())))
-    (losses, weights), (wanted_losses, wanted) = trained
+        after = train.model.named_parameters()
+        trained.append((losses, {name: value.detach() - before[name] for name, value in after}))
+    (losses, moved), (wanted_losses, wanted) = trained
     assert losses == pytest.approx(wanted_losses, abs=1e-4)
-    for name, value in weights.items():
-        assert torch.allclose(value, wanted[name], atol=2e-4), name
+    largest = max(float(change.abs().max()) for change in wanted.values())
+    assert largest > 1e-3
+    for name, change in moved.items():
+        assert torch.allclose(change, wanted[name], atol=1e-3 * largest), name
 
 
 def test_groups_stay_together_in_micro_batches(
