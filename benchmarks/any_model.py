@@ -75,6 +75,7 @@ OWN: dict[str, dict[str, Any]] = {
         }
     },
     "molmo2": {"adapter_config": {"vision_feature_layer": [1, 0]}},
+    **{key: {"text_config": {"rope_parameters": _TIMES}} for key in ("glm4v", "glm46v", "glmga")},
     "muse_glimmer": {"out_hidden_size": 256},
     "muse_spark": {"out_hidden_size": 256, "audio_config": {"hidden_sizes": [8, 8, 8, 8]}},
     "qwen2_vl": {"text_config": {"rope_parameters": _TIMES}},
@@ -254,7 +255,7 @@ def _token_id(name: str, words: Any, made_by: Any) -> int | None:
         if isinstance(token := getattr(holder, f"{stem}_token", None), str):
             return int(words.convert_tokens_to_ids(token))
     parts = set(stem.split("_"))
-    alike = [t for t in words.all_special_tokens if parts <= set(re.findall("[a-z]+", t.lower()))]
+    alike = [t for t in words.get_added_vocab() if parts <= set(re.findall("[a-z]+", t.lower()))]
     return int(words.convert_tokens_to_ids(min(alike, key=len))) if alike else None
 
 
@@ -298,7 +299,7 @@ def _registered(kind: str, mapping: Mapping[str, Any]) -> Any:
 def _mark(token: str, words: Any) -> str:
     """What a template writes for a medium; some models look for what stands around its token."""
     around = {"<|video|>": ("<|begin_of_video|>", "<|end_of_video|>")}.get(token, ())
-    known = bool(around) and set(around) <= set(words.all_special_tokens)
+    known = bool(around) and set(around) <= set(words.get_added_vocab())
     return token.join(around) if known else token
 
 

@@ -200,8 +200,8 @@ class Judge:
         ]
         first = self.plain(self.prompts[0], self.completions[0])
         twice = self.plain(self.prompts[0], self.completions[0], rows=2)
-        # As what is planted shows by much more, there is room.
-        self.limit = min(max(1e-4, 10 * float((first - twice).abs().max())), 5e-3)
+        # Padded batches round otherwise than full ones, and what leaks shows by much more.
+        self.limit = min(max(1e-3, 10 * float((first - twice).abs().max())), 5e-3)
 
     def verdict(self) -> str:
         """What is to be said of the model: right, refused or wrong."""

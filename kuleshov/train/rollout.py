@@ -49,11 +49,13 @@ def generate(
     chosen, ids, mask, positions = (
         tensor.to(model.device) for tensor in (torch.tensor(rows), ids, mask, positions)
     )
+    before = (ids[:, :-1], mask[:, :-1], positions[..., :-1])
+    where = {"position_ids": before[2]} if _takes_positions(core, *before) else {}
     # All but the last token, from which `generate` goes on.
     cache = model(
-        input_ids=ids[:, :-1],
-        attention_mask=mask[:, :-1],
-        position_ids=positions[..., :-1],
+        input_ids=before[0],
+        attention_mask=before[1],
+        **where,
         use_cache=True,
         logits_to_keep=1,
         **tower.inputs(model, prompts, model.device),
@@ -73,3 +75,17 @@ def generate(
         )
     completions: torch.Tensor = written[:, ids.size(1) :]
     return completions
+
+
+def _takes_positions(
+    core: Any, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
+) -> bool:
+    """Whether `generate` tells a model positions. One that drops them counts on from its cache,
+    with what fills up the shorter prompts, and so it must count from there at the beginning too.
+    """
+    if positions.dim() > 2:  # with times, rows and columns, which cannot be counted
+        return True
+    told = core.prepare_inputs_for_generation(
+        ids, attention_mask=mask, position_ids=positions, use_cache=True, is_first_iteration=True
+    )
+    return told.get("position_ids") is not None

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
-from kuleshov.train.encode import batch, vision_tokens
+from benchmarks.any_model import build
+from kuleshov.train.encode import Encoder, batch, vision_tokens
+from kuleshov.train.model import load_model
 from kuleshov.train.rollout import generate
 from tests.train.conftest import OPINIONATED, Setup
 
@@ -56,3 +59,22 @@ def test_settings_of_the_checkpoint_are_off_in_rollouts(
     torch.manual_seed(3)
     other = model.generate(**inputs, generation_config=settings)[:, inputs["input_ids"].size(1) :]
     assert other.shape != wanted.shape or not torch.equal(other, wanted)
+
+
+def test_a_model_that_drops_positions_counts_from_its_beginning(
+    tmp_path: Path, setup: Setup
+) -> None:
+    if setup.family != "internvl":
+        pytest.skip("has times, rows and columns, which are not counted")
+    build(tmp_path, "hyperclovax_vision_v2", [sample.prompt for sample in setup.samples])
+    model, processor = load_model(str(tmp_path))
+    encode = Encoder(processor, setup.encoder.render)
+    prompts = sorted((encode(s) for s in setup.samples[:3]), key=lambda p: len(p.input_ids))
+    assert len(prompts[0].input_ids) < len(prompts[-1].input_ids)
+    settings = GenerationConfig(max_new_tokens=6, pad_token_id=0, do_sample=False)
+    got = generate(model.eval(), prompts, range(3), 0, settings)
+    for prompt, written in zip(prompts, got, strict=True):
+        inputs = batch([prompt], 0)
+        alone = model.generate(**inputs, generation_config=settings)
+        own = alone[0, inputs["input_ids"].size(1) :]
+        assert torch.equal(written[: len(own)], own)
