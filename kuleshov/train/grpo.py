@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -36,7 +37,7 @@ from trl.models.utils import unwrap_model_for_generation
 
 from kuleshov.sample import Sample
 from kuleshov.tasks import score
-from kuleshov.train.encode import Encoded, Encoder, join_videos, left_pad
+from kuleshov.train.encode import Encoded, Encoder, join_videos, left_pad, vision_tokens
 from kuleshov.train.experts import balance_if_possible
 from kuleshov.train.generation import plain
 from kuleshov.train.guard import guard, refuse_vision_tokens
@@ -46,7 +47,7 @@ from kuleshov.train.prefix import Group, pack
 from kuleshov.train.refeed import Written, refeed
 from kuleshov.train.resume import RenamedWeights
 from kuleshov.train.rollout import generate
-from kuleshov.train.sharing import Proof, agreed, provable, prove, unshared
+from kuleshov.train.sharing import Proof, agreed, provable, prove, prove_rollouts, unshared
 from kuleshov.train.stand_ins import StandIns
 from kuleshov.train.tower import Tower
 from kuleshov.train.vllm_rollout import carry_videos, check_positions, couriers
@@ -122,7 +123,7 @@ class VideoGRPOTrainer(ObjectiveTrainer):
         self._texts = encoder.texts
         # The completions of a group stay together; whether they share their prompt is seen below.
         self.grouped = self.share_prompts = share_prompts
-        self._proven = False
+        self._proven = self._rollouts_proven = False
         if share_prompts and (reason := unshared(self.model)):
             self.share_prompts = False
             logging.getLogger(__name__).info("prompts are not shared: %s", reason)
@@ -240,6 +241,9 @@ class VideoGRPOTrainer(ObjectiveTrainer):
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         assert self._prompts is not None and len(self._prompts) == len(prompts)
+        if self._shares_rollouts and not self._rollouts_proven:
+            self.share_prompts = agreed(self._proof_of_rollouts(self._prompts[0])) is not False
+            self._rollouts_proven = True
         # Shared prompts bring their own.
         fields: dict[str, Any] = {} if self._shares_rollouts else dict(join_videos(self._prompts))
         types = [p.token_types.tolist() for p in self._prompts if p.token_types is not None]
@@ -268,6 +272,20 @@ class VideoGRPOTrainer(ObjectiveTrainer):
             return turn
         groups = _groups(self._prompts)
         rows = {row: i for i, (_, members) in enumerate(groups) for row in members}
+        with self._for_rollouts() as model:
+            written = generate(
+                model,
+                [prompt for prompt, _ in groups],
+                [rows[row] for row in range(len(rows))],
+                self._tokenizer.pad_token_id,
+                self.generation_config,
+                self.tower,
+            )
+        return [_until_end(ids, self.eos_token_ids) for ids in written.tolist()], None
+
+    @contextmanager
+    def _for_rollouts(self) -> Iterator[Any]:
+        """The model, its weights whole."""
         with (
             unwrap_model_for_generation(
                 self.model_wrapped,
@@ -279,15 +297,14 @@ class VideoGRPOTrainer(ObjectiveTrainer):
             self._dist.summon_full_params(self.model_wrapped, recurse=False),
             self.accelerator.autocast(),
         ):
-            written = generate(
-                model,
-                [prompt for prompt, _ in groups],
-                [rows[row] for row in range(len(rows))],
-                self._tokenizer.pad_token_id,
-                self.generation_config,
-                self.tower,
-            )
-        return [_until_end(ids, self.eos_token_ids) for ids in written.tolist()], None
+            yield model
+
+    def _proof_of_rollouts(self, prompt: Encoded) -> Proof:
+        # Any words will do that end no completion and stand for no picture.
+        no_words = torch.tensor([*self.eos_token_ids, *vision_tokens(self.model.config)])
+        words = prompt.input_ids[~torch.isin(prompt.input_ids, no_words)]
+        with self._for_rollouts() as model:
+            return prove_rollouts(model, prompt, words, self._tokenizer.pad_token_id, self.tower)
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         before = self._buffered_inputs

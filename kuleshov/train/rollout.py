@@ -8,11 +8,12 @@ goes on from there, with all of the settings that it is given and none of the ch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 import torch
+from transformers import GenerationConfig, LogitsProcessor
 
-from kuleshov.train.encode import Encoded, left_pad
+from kuleshov.train.encode import Encoded, batch, left_pad
 from kuleshov.train.generation import plain
 from kuleshov.train.prefix import prompt_positions
 from kuleshov.train.tower import NOTHING_KEPT, Tower
@@ -26,6 +27,7 @@ def generate(
     pad_token_id: int,
     settings: Any,
     tower: Tower = NOTHING_KEPT,
+    processors: Sequence[LogitsProcessor] = (),
 ) -> torch.Tensor:
     """A completion for each row.
 
@@ -36,6 +38,7 @@ def generate(
         pad_token_id: what shorter completions are filled up with.
         settings: transformers' `GenerationConfig`.
         tower: the embeddings of the videos as far as they are known.
+        processors: of logits, behind those of the settings.
 
     Returns:
         Token ids of shape (rows, longest completion).
@@ -72,6 +75,7 @@ def generate(
             attention_mask=mask[chosen],
             past_key_values=cache,
             generation_config=settings,
+            logits_processor=list(processors),
         )
     completions: torch.Tensor = written[:, ids.size(1) :]
     return completions
@@ -89,3 +93,59 @@ def _takes_positions(
         ids, attention_mask=mask, position_ids=positions, use_cache=True, is_first_iteration=True
     )
     return told.get("position_ids") is not None
+
+
+def dictated(
+    model: Any,
+    prompt: Encoded,
+    completions: torch.Tensor,
+    pad_token_id: int,
+    tower: Tower | None,
+    filled: int = 0,
+) -> torch.Tensor:
+    """The log-probabilities that generation sees when it is made to write given completions.
+
+    Args:
+        model: a transformers model, or a PEFT wrapper of one.
+        prompt: of all of them.
+        completions: token ids of shape (rows, length), none of which ends a completion.
+        pad_token_id: what shorter rows are filled up with.
+        tower: as for `generate`, which is asked; None for transformers' own, which repeats the
+            prompt for each row.
+        filled: by how many places its rows are filled up on the left; for transformers' own.
+
+    Returns:
+        Shape (rows, length), in nats.
+    """
+    rows, length = completions.shape
+    settings = GenerationConfig(max_new_tokens=length, do_sample=False, pad_token_id=pad_token_id)
+    dictation = _Dictation(completions.to(model.device))
+    if tower is not None:
+        generate(model, [prompt], [0] * rows, pad_token_id, settings, tower, [dictation])
+    else:
+        inputs = batch([prompt] * rows, pad_token_id)
+        for key, value in {
+            "input_ids": pad_token_id,
+            "attention_mask": 0,
+            "mm_token_type_ids": 0,
+        }.items():
+            if key in inputs:
+                inputs[key] = torch.nn.functional.pad(inputs[key], (filled, 0), value=value)
+        moved = {key: value.to(model.device) for key, value in inputs.items()}
+        with plain(model), torch.no_grad():
+            model.generate(**moved, generation_config=settings, logits_processor=[dictation])
+    return torch.stack(dictation.told, dim=1)
+
+
+@final
+class _Dictation(LogitsProcessor):  # type: ignore[misc]  # transformers has no type information
+    """Leaves one token to each row, and keeps how likely it was."""
+
+    def __init__(self, completions: torch.Tensor) -> None:
+        self.completions = completions
+        self.told: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        wanted = self.completions[:, len(self.told), None]
+        self.told.append(scores.float().log_softmax(-1).gather(1, wanted)[:, 0])
+        return torch.full_like(scores, -torch.inf).scatter(1, wanted, 0.0)

@@ -12,6 +12,9 @@ error anywhere. So
               log-probabilities, and the gradient of a weight of the first layer, since a state that
               is cut off from the graph passes on log-probabilities alone
 
+Rollouts share by other means, the repeated key-value cache (rollout.py), so that `prove_rollouts`
+compares them by themselves, before the first one is used.
+
 What may differ is what plain rows differ by from themselves in a batch of another shape, measured
 there: a fixed number would be too small for one precision and too large for another. Plain rows
 are filled up on the left by several lengths for it (`FILLED`): sums are made in blocks, and rows
@@ -30,8 +33,9 @@ import torch
 from accelerate.utils import gather_object
 from transformers.cache_utils import get_layer_types_and_kwargs
 
-from kuleshov.train.encode import batch
+from kuleshov.train.encode import Encoded, batch
 from kuleshov.train.prefix import Group, Packed, pack
+from kuleshov.train.rollout import dictated
 from kuleshov.train.tower import NOTHING_KEPT, Tower
 
 LogProbs = Callable[[dict[str, Any], torch.Tensor], torch.Tensor]
@@ -41,6 +45,8 @@ SLACK = 4.0
 """By how many times more than plain rows from themselves shared ones may differ."""
 FILLED = (3, 8, 13)
 """By how many places plain rows are filled up to see their rounding: of no common alignment."""
+DICTATED = 8
+"""Tokens of each completion that rollouts are compared on."""
 FLOOR = {torch.float32: 2e-5, torch.float64: 1e-9}
 """What differs by less, in nats, is the same in any case; by the precision of the weights."""
 _FULL = "full_attention"
@@ -59,6 +65,9 @@ def unshared(model: Any) -> str:
         kinds, _ = get_layer_types_and_kwargs(config)
     except (AttributeError, TypeError, KeyError) as error:
         return f"it is not known what its layers are ({error})"
+    # Blocks of vision that see themselves in both directions stand in no list of layers.
+    if both := getattr(config, "use_bidirectional_attention", None):
+        return f"it attends in both directions (use_bidirectional_attention: {both})"
     others = sorted(set(kinds) - {_FULL})
     return f"it has layers of {', '.join(others)}" if others else ""
 
@@ -165,6 +174,45 @@ def prove(
         rounding=max(float((told - plain[0]).abs().max()) for told, _ in other),
         gradient=_apart(shared[1], plain[1]),
         gradient_rounding=max(_apart(found, plain[1]) for _, found in other),
+        floor=floor,
+    )
+
+
+def prove_rollouts(
+    model: Any,
+    prompt: Encoded,
+    words: torch.Tensor,
+    pad_token_id: int,
+    tower: Tower = NOTHING_KEPT,
+) -> Proof:
+    """Compare generation from a shared prompt with that of transformers, which repeats it.
+
+    Args:
+        model: a transformers model, or a PEFT wrapper of one, whose weights are whole.
+        prompt: any.
+        words: token ids of shape (length,) that both are made to write, in several orders; none of
+            them ends a completion.
+        pad_token_id: what shorter rows are filled up with.
+        tower: as it is used for rollouts.
+    """
+    completions = torch.stack([words.roll(shift) for shift in range(3)])[:, :DICTATED]
+    chosen = completions[1:]  # the second and the last
+    floor = FLOOR.get(next(model.parameters()).dtype, 0.0)
+    with torch.random.fork_rng():
+        alone = torch.cat(
+            [dictated(model, prompt, one[None], pad_token_id, None) for one in chosen]
+        )
+        try:
+            shared = dictated(model, prompt, completions, pad_token_id, tower)[1:]
+        except (AttributeError, NotImplementedError) as error:  # a cache that cannot be repeated
+            logging.getLogger(__name__).warning("rollouts cannot share prompts: %s", error)
+            return Proof(float("inf"), 0.0, 0.0, 0.0, floor)
+        others = [dictated(model, prompt, chosen, pad_token_id, None, n) for n in FILLED]
+    return Proof(
+        logps=float((shared - alone).abs().max()),
+        rounding=max(float((other - alone).abs().max()) for other in others),
+        gradient=0.0,
+        gradient_rounding=0.0,
         floor=floor,
     )
 

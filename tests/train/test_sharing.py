@@ -4,6 +4,7 @@ import copy
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,21 @@ import pytest
 import torch
 
 from kuleshov.media import Renderer
-from kuleshov.train import dpo, grpo, sharing
+from kuleshov.train import dpo, grpo, rollout, sharing
 from kuleshov.train.config import DPOSettings, GRPOSettings, TrainConfig
 from kuleshov.train.encode import Encoder
 from kuleshov.train.model import load_model
 from kuleshov.train.pipeline import train
-from kuleshov.train.prefix import Group
-from kuleshov.train.sharing import Proof, agreed, plain_rows, provable, prove, unshared
+from kuleshov.train.prefix import Group, prompt_positions
+from kuleshov.train.sharing import (
+    Proof,
+    agreed,
+    plain_rows,
+    provable,
+    prove,
+    prove_rollouts,
+    unshared,
+)
 from tests.train.conftest import Setup
 from tests.train.hybrids import HYBRIDS, build
 
@@ -221,6 +230,7 @@ def test_what_is_not_known_beforehand_is_found_in_the_first_batch(
     build(folder, [sample.prompt for sample in setup.samples], "qwen3_5")
     monkeypatch.setattr(module, "unshared", lambda model: "")
     monkeypatch.setattr(grpo, "generate", _plain_generate)
+    monkeypatch.setattr(grpo, "prove_rollouts", lambda *given: Proof(0.0, 0.0, 0.0, 0.0, 0.0))
     steps = {"dpo": DPOSettings(), "grpo": GRPOSettings(steps=0)}
     steps |= {"dpo": STEP.dpo} if module is dpo else {"grpo": STEP.grpo}
     logged = []
@@ -241,6 +251,38 @@ def test_what_is_not_known_beforehand_is_found_in_the_first_batch(
         assert one["loss"] == pytest.approx(other["loss"], abs=1e-5)
         if module is dpo:
             assert one["grad_norm"] == pytest.approx(other["grad_norm"], rel=1e-3)
+
+
+def test_attention_in_both_directions_is_known_by_its_setting(wide: Any) -> None:
+    model = copy.deepcopy(wide)
+    model.config.get_text_config().use_bidirectional_attention = "vision"
+    assert "both directions" in unshared(model)
+
+
+def test_rollouts_prove_themselves(wide: Any, setup: Setup) -> None:
+    prompt = setup.encoder(setup.samples[0])
+    words = torch.arange(20, 40)
+    before = torch.random.get_rng_state()
+    for model in (wide, copy.deepcopy(wide).to(torch.bfloat16)):
+        assert prove_rollouts(model, prompt, words, 0).holds
+        with pytest.MonkeyPatch.context() as patch:  # a state that is not that of a plain row
+            patch.setattr(rollout, "prompt_positions", lambda *of: 2 * prompt_positions(*of))
+            proof = prove_rollouts(model, prompt, words, 0)
+        assert not proof.holds and proof.logps > 0.01
+    assert torch.random.get_rng_state().equal(before)
+
+
+def test_rollouts_that_cannot_share_are_found_before_they_are_used(
+    setup: Setup,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = tmp_path / "model"
+    build(folder, [sample.prompt for sample in setup.samples], "qwen3_5")
+    monkeypatch.setattr(grpo, "unshared", lambda model: "")
+    train(setup.data, str(folder), tmp_path / "run", replace(STEP, dpo=DPOSettings()))
+    assert caplog.text.count("prompts are not shared by their completions any more") == 1
 
 
 def _plain_generate(
