@@ -64,6 +64,12 @@ class Pair(NamedTuple):
 
 
 _MAKE = "make {in}/videos -o {out} --task jigsaw --task counting --workers 0"
+_SMALL = " ".join(
+    f"--set tasks.{task}.{knob}"
+    for task in ("jigsaw", "counting")
+    for knob in ("size_multiple=28", "min_pixels=3136", "max_pixels=3136")
+)
+"""As the tiny model takes frames."""
 _RENDER = "render {in}/set -o {out} --workers 0"
 _FREEZE = "freeze {out} --samples 2 --name"
 _TRAIN = (
@@ -168,7 +174,7 @@ class Rivals:
         write_clips(self.folder / "videos", 3, 0, seconds=9)
         (self.folder / "r1.json").write_text("[]")
         (self.folder / "rows.parquet").write_bytes(b"no table")
-        self.well(f"{_MAKE} --held-out 0.5", self.folder / "set")
+        self.well(f"{_MAKE} --held-out 0.5 {_SMALL}", self.folder / "set")
         self.well("eval policy:random {in}/set -o {out}", self.folder / "run")
         for seed, name in enumerate(("tiny", "other")):
             process = fork(partial(_tiny, self.folder, name, seed), self.folder / "log")
@@ -218,9 +224,12 @@ class Rivals:
             os.kill(first, signal.SIGKILL)
         codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in (first, second)]
         finished = [i for i, code in enumerate(codes) if code == 0]
-        if not finished:  # as after any kill: the same command once more
-            self.well(commands[1], out)
-            finished = [1]
+        # After a kill, the same command goes on; the other one does not, if the set was finished.
+        for i in () if finished else (1, 0):
+            process = self.start(commands[i], out, logs[i])
+            if not os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]):
+                finished = [i]
+                break
         self.found["trials"] += 1
         broken = [c for c in codes if c not in (0, 2, *((KILLED,) if kill else ()))]
         try:
@@ -229,7 +238,7 @@ class Rivals:
         except (OSError, ValueError) as error:
             return self.bad("corrupt", name, codes, repr(error), logs)
         right = [i for i in finished if here == alone[i]]
-        if broken or (len(right) < len(finished) and right):
+        if broken or not finished or (len(right) < len(finished) and right):
             return self.bad("silent", name, codes, "an exit code without its result", logs)
         if not right:
             parts = [any(here.get(k) == v for k, v in a.items()) for a in alone]

@@ -361,13 +361,17 @@ def load_summary(out: Path | str) -> dict[str, Any]:
     Raises:
         UsageError: there is no finished set in the folder.
     """
-    path = Path(out) / "summary.json"
-    if not path.is_file():
-        raise UsageError(
-            f"{out} holds no finished set of samples; make one with `kuleshov make VIDEOS -o {out}`"
-        )
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return loaded
+    out = Path(out)
+    try:
+        loaded = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        loaded = None
+    # Others have a summary.json too.
+    if isinstance(loaded, dict) and "samples" in loaded and (out / "config.yaml").is_file():
+        return loaded
+    raise UsageError(
+        f"{out} holds no finished set of samples; make one with `kuleshov make VIDEOS -o {out}`"
+    )
 
 
 def load_skips(out: Path | str) -> list[Skip]:

@@ -269,7 +269,10 @@ def remove(folder: Path, *patterns: str) -> None:
     for pattern in patterns:
         for path in folder.glob(pattern):
             above = [parent for parent in path.parents if parent.is_relative_to(folder)]
-            if any(parent.is_symlink() for parent in above) or path.is_dir():
+            if any(parent.is_symlink() for parent in above):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                within.add(path)  # perhaps empty since a kill
                 continue
             path.unlink(missing_ok=True)
             within |= {*above}

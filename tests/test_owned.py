@@ -96,6 +96,9 @@ def test_single_files_are_removed_and_links_not_followed(tmp_path: Path) -> None
     (out / "c").symlink_to(other)
     remove(out, "*/*.txt")
     assert sorted(state(out)) == ["a", "a/mine", "c"] and (other / "3.txt").is_file()
+    (out / "work" / "part").mkdir(parents=True)
+    remove(out / "work", "*", "*/*")
+    assert not (out / "work").exists()  # what a kill left of an earlier removal
     (tmp_path / "link").symlink_to(other)
     remove(tmp_path / "link", "*")
     assert (other / "3.txt").is_file()
@@ -173,3 +176,12 @@ def test_the_demo_erases_no_folder(tmp_path: Path) -> None:
     remove(tmp_path / "out", *_FILES)
     left = {".kuleshov", "clips", "clips/mine.mp4", "notes.txt", "videos"}
     assert set(state(tmp_path / "out")) == left
+
+
+@pytest.mark.parametrize("text", ["three steps", "[]", '{"steps": 3}', '{"samples": 3}'])
+def test_a_summary_of_something_else_is_no_set(text: str, tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text(text)
+    for command in ("view", "check", "pairs", "freeze"):
+        assert "holds no finished set" in refused(command, tmp_path)
+    assert "holds no finished set" in refused("render", tmp_path, "-o", tmp_path / "out")
+    assert list(state(tmp_path)) == ["summary.json"]
