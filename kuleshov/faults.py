@@ -347,8 +347,10 @@ def _unlike_the_task(sample: Sample, task: Task) -> str | None:
     try:
         task.units(sample)
         task.switched_off(sample)
-    except Exception as error:  # of a task that was given what no task writes
-        return f"{type(error).__name__}: {_short(error)}"
+    except KeyError as error:
+        return f"an edit lacks {error}"
+    except Exception:
+        return None  # the audit says what is wrong
     return None
 
 
