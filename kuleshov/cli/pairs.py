@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -77,20 +77,19 @@ def pairs(
     )
     if endpoint is not None and pairing.keys != "relevance":
         raise UsageError(f"--endpoint finds keywords for relevance; --keys is {pairing.keys}")
-    load_summary(data)
-    page = output or data / "pairs.html"
-    if into is None:
-        check_page(page)
-        if output is None:
-            check(data, "samples")
     kept = None if into is None else into / REPLIES
     calls = CallConfig(concurrency=concurrency)
-    with (
-        nullcontext()
-        if into is None or into.resolve() == data.resolve()
-        else writing(into, "samples", data),
-        _asked_at(endpoint, model_name, calls, kept) as found,
-    ):
+    with ExitStack() as stack:
+        # An endpoint that can never be asked is refused before anything is looked at.
+        found = stack.enter_context(_asked_at(endpoint, model_name, calls, kept))
+        load_summary(data)
+        page = output or data / "pairs.html"
+        if into is None:
+            check_page(page)
+            if output is None:
+                check(data, "samples")
+        elif into.resolve() != data.resolve():
+            stack.enter_context(writing(into, "samples", data))
         keywords: Keywords = extracted if found is None else lambda text: asked(text, found.ask)
         if into is not None:
             finished(into, overwrite)

@@ -20,7 +20,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -89,8 +89,21 @@ def write(docs: Path, clips: Path, pictures: bool = True) -> None:
 def _videos(clips: Path) -> list[Video]:
     write_clips(clips, CLIPS, SEED, SECONDS)
     found = [item for item in read(clips) if isinstance(item, Video)]
-    named = [replace(v, id=f"{digest('task pages', SEED, v.path):032x}") for v in found]
+    named = [replace(video, id=_name_of(video)) for video in found]
     return sorted(named, key=lambda video: video.id)
+
+
+def _name_of(video: Video) -> str:
+    """An id that does not depend on the encoder at hand, as samples are drawn by it."""
+    return f"{digest('task pages', SEED, video.path):032x}"
+
+
+def _under_own_names(sample: Sample, own: Mapping[str, str]) -> Sample:
+    """The sample with the ids of its videos' content, by which rendering knows them."""
+    text = sample.to_json()
+    for name, content in own.items():
+        text = text.replace(name, content)
+    return Sample.from_json(text)
 
 
 def _made(videos: Sequence[Video], name: str, setting: str) -> Made:
@@ -105,6 +118,7 @@ def _made(videos: Sequence[Video], name: str, setting: str) -> Made:
 
 def _draw(folder: Path, made: dict[tuple[str, str], Made], clips: Path) -> None:
     wanted = set()
+    own = {_name_of(v): v.id for v in read(clips) if isinstance(v, Video)}
     for name in TASKS:
         for setting in SETTINGS:
             if not _shows(name, setting, made):
@@ -113,7 +127,8 @@ def _draw(folder: Path, made: dict[tuple[str, str], Made], clips: Path) -> None:
             marks, labels = marked(sample), sheets.labels(sample)
             sheet = sheets.as_shown(sample, _HEIGHT)
             with replacing(path) as file:
-                file.write(sheets.drawn(sheet, render(sample, clips), labels, marks))
+                shown = render(_under_own_names(sample, own), clips)
+                file.write(sheets.drawn(sheet, shown, labels, marks))
             wanted.add(path)
     for path in folder.glob("*.jpg"):
         if path not in wanted:

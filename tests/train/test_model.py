@@ -120,10 +120,9 @@ def test_weights_that_cannot_be_read_are_refused(setup: Setup, tmp_path: Path, c
 @pytest.mark.parametrize("spoiled", ["no template", "no pad token"], indirect=True)
 def test_commands_say_it_in_a_line_before_work(setup: Setup, spoiled: Path, tmp_path: Path) -> None:
     """Without a run that was begun, an answer, or a step."""
-    given = [str(setup.data), "-o", str(tmp_path / "run")]
     for asked in (
-        ["train", *given, "--model", str(spoiled)],
-        ["eval", str(spoiled), *given],
+        ["train", str(setup.data), "-o", str(tmp_path / "run"), "--model", str(spoiled)],
+        ["eval", str(spoiled), str(setup.data), "-o", str(tmp_path / "other")],
         ["check", str(setup.data), "--model", str(spoiled)],
     ):
         ran = CliRunner().invoke(app, asked)

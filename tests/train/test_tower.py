@@ -299,6 +299,11 @@ def trainer(setup: Setup, out: Path, encoder: Encoder, **changes: Any) -> VideoG
     )
 
 
+def proven(train: VideoGRPOTrainer) -> None:
+    """Take it that prompts may be shared: to prove it, the first group is encoded by itself."""
+    train._proven = train._rollouts_proven = True
+
+
 def test_two_epochs_decode_and_encode_each_video_once(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,7 +320,7 @@ def test_two_epochs_decode_and_encode_each_video_once(
     changes = {"beta": 0.1, "num_iterations": 2, "max_steps": 12}
     train = trainer(setup, tmp_path, encoder, **changes)
     runs = [counted(train.model), counted(train.ref_model)]
-    train._proven = True  # sharing prompts, for which the first group is encoded by itself
+    proven(train)
     train.train()
     assert train.state.epoch == 2.0
     videos = [shown(encoder(sample)) for sample in setup.samples[:3]]
@@ -331,6 +336,7 @@ def test_a_trained_tower_runs_once_for_rollouts_and_old_log_probabilities(
     for weight in weights_of(train.model):
         weight.requires_grad_(True)
     policy, reference = counted(train.model), counted(train.ref_model)
+    proven(train)
     train.train()
     # Two generations of one prompt: for each once without gradient, and once for each update.
     assert len(policy) == 2 * (1 + 2)
