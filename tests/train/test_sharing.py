@@ -295,7 +295,3 @@ def _plain_generate(
     written = model.generate(**inputs, generation_config=settings)
     completions: torch.Tensor = written[:, inputs["input_ids"].size(1) :]
     return completions
-
-
-def test_the_module_says_what_it_compares() -> None:
-    assert "second and the last completion" in " ".join((sharing.__doc__ or "").split())
