@@ -1,0 +1,84 @@
+"""What files were when they were declared whole, and whether they still are.
+
+    {"train-00000.parquet": {"size": 48213, "hash": "9f…", "count": 1024}, …}
+
+A file that was cut, emptied, zeroed or exchanged for another is told from the one that was written,
+which its name, and a mark that says "finished", cannot do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from pathlib import Path
+
+from kuleshov.sample import Json
+
+_BLOCK, _BLOCKS = 1 << 16, 128
+SAMPLED = _BLOCK * _BLOCKS
+"""Bytes of a large file that `entry` reads where not all of them are wanted: 8 MiB."""
+
+
+def entry(path: Path, count: int | None = None, whole: bool = True) -> dict[str, Json]:
+    """What a file is now.
+
+    Args:
+        path: of the file.
+        count: of what it holds, such as rows, where that is known.
+        whole: whether all of it is hashed. If not, files above 8 MiB are hashed at 128 places, the
+            first and the last bytes among them: checkpoints have many gigabytes.
+    """
+    size = path.stat().st_size
+    found: dict[str, Json] = {"size": size, "hash": _hash(path, size, whole)}
+    if not whole and size > SAMPLED:
+        found["sampled"] = True
+    return found if count is None else {**found, "count": count}
+
+
+def entries(folder: Path, paths: Iterable[Path], whole: bool = True) -> dict[str, dict[str, Json]]:
+    """`entry` of files, by their names below a folder."""
+    return {path.relative_to(folder).as_posix(): entry(path, whole=whole) for path in sorted(paths)}
+
+
+def fault(path: Path, listed: Mapping[str, Json]) -> str | None:
+    """What keeps a file from being the one that was listed, as the end of "FILE …"; None if it is.
+
+    Args:
+        path: of the file.
+        listed: its entry; one that is none itself is told as that.
+    """
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            return "is no file"
+        if size != listed["size"]:
+            return f"has {size:,} bytes in the place of {listed['size']:,}"
+        if _hash(path, size, not listed.get("sampled")) != listed["hash"]:
+            return "has other content than when it was written"
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return "is listed without its size and hash"
+    return None
+
+
+def faults(folder: Path, listed: Mapping[str, Mapping[str, Json]]) -> list[str]:
+    """What is not as it was listed, such as "optimizer.pt has 0 bytes in the place of 8,192"."""
+    found = ((name, fault(folder / name, listed[name])) for name in sorted(listed))
+    return [f"{name} {why}" for name, why in found if why]
+
+
+def _hash(path: Path, size: int, whole: bool) -> str:
+    state = blake2b(digest_size=16)
+    with path.open("rb", buffering=0) as file:
+        if whole or size <= SAMPLED:
+            while block := file.read(1 << 20):
+                state.update(block)
+        else:
+            for i in range(_BLOCKS):
+                file.seek(i * (size - _BLOCK) // (_BLOCKS - 1), os.SEEK_SET)
+                state.update(file.read(_BLOCK))
+    return state.hexdigest()

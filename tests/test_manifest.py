@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
+
+from kuleshov.manifest import SAMPLED, entries, entry, fault, faults
+
+
+def test_an_entry_has_size_hash_and_count(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"one\ntwo\n")
+    assert entry(path, 2) == {
+        "size": 8,
+        "hash": blake2b(b"one\ntwo\n", digest_size=16).hexdigest(),
+        "count": 2,
+    }
+    assert fault(path, entry(path, 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "is missing"),
+        (b"", "has 0 bytes in the place of 4,096"),
+        (b"x" * 4095, "has 4,095 bytes in the place of 4,096"),
+        (bytes(4096), "has other content than when it was written"),
+        (b"x" * 4095 + b"y", "has other content than when it was written"),
+    ],
+)
+def test_what_was_harmed_is_told(tmp_path: Path, content: bytes | None, why: str) -> None:
+    path = tmp_path / "below" / "b"
+    path.parent.mkdir()
+    path.write_bytes(b"x" * 4096)
+    (tmp_path / "a").write_bytes(b"good")
+    listed = entries(tmp_path, [path, tmp_path / "a"])
+    path.unlink() if content is None else path.write_bytes(content)
+    assert faults(tmp_path, listed) == [f"below/b {why}"]
+
+
+@pytest.mark.parametrize("spoiled", [{}, {"size": 3}, {"size": 3, "hash": None}, [], None])
+def test_an_entry_that_is_none_is_told(tmp_path: Path, spoiled: object) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert fault(tmp_path / "a", spoiled) is not None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("harmed", [slice(0, 1), slice(-1, None), slice(SAMPLED, -SAMPLED // 2)])
+def test_large_files_may_be_hashed_at_some_places(tmp_path: Path, harmed: slice) -> None:
+    path = tmp_path / "weights"
+    content = bytearray(b"x" * (2 * SAMPLED))
+    path.write_bytes(content)
+    listed = entry(path, whole=False)
+    assert listed["sampled"] and fault(path, listed) is None
+    content[harmed] = bytes(len(content[harmed]))
+    path.write_bytes(content)
+    assert fault(path, listed) == "has other content than when it was written"
