@@ -6,12 +6,16 @@
       PHASE/00001      ...
 
 A part is written as a whole or not at all, so work that was interrupted goes on at the first part
-that is missing, and what it writes in the end is the same as without the interruption.
+that is missing, and what it writes in the end is the same as without the interruption. Its first
+line says of which items it is and what it was when it was written (`manifest.sealed`): a part that
+was harmed since is worked on again, and so are those that come of it where it turns out another.
+Parts of before there was that line are taken if they have as many results as items.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -20,8 +24,10 @@ from pathlib import Path
 from typing import TypeVar, overload
 
 from kuleshov.files import replace_text
+from kuleshov.manifest import is_seal, sealed, unsealed
 from kuleshov.owned import remove
 from kuleshov.progress import Progress
+from kuleshov.randomness import digest
 from kuleshov.runners import Failed, Runner
 from kuleshov.sample import Json, dump_json
 
@@ -76,7 +82,7 @@ class Journal:
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
         written = folder / "key"
-        if not written.is_file() or written.read_text(encoding="utf-8") != key:
+        if not written.is_file() or written.read_bytes() != key.encode():
             self.remove()
             replace_text(written, key)
 
@@ -90,21 +96,22 @@ class Journal:
         progress: Progress,
         what: str,
         known: Callable[[T], Json | None] = lambda _: None,
+        given: str = "",
     ) -> None:
-        """Do what is not done yet.
+        """Do what is not done yet, and what is no longer as it was written.
 
         Args:
             phase: name of the results.
             function: from an item to its result, as JSON.
-            items: all of them, the same ones in the same order on each run.
+            items: all of them, as JSON; a part is done again where they have become others.
             failed: the result of an item that could not be worked on.
             runner: where the work runs.
             progress: told of every item.
             what: what it is told.
             known: the result of an item where it is there already, else None.
+            given: what else the results depend on.
         """
-        starts = range(0, len(items), PART)
-        missing = [start for start in starts if not self._part(phase, start).is_file()]
+        missing = self._missing(phase, items, given)
         done = len(items) - sum(len(items[start : start + PART]) for start in missing)
         progress(what, done, len(items))
         wanted = (
@@ -113,20 +120,57 @@ class Journal:
         with closing(runner.map(function, wanted)) as results:
             for start in missing:
                 lines: list[str] = []
-                for item in items[start : start + PART]:
+                here = items[start : start + PART]
+                for item in here:
                     there = known(item)
                     result = next(results) if there is None else there
                     done += 1
                     progress(what, done, len(items))
                     value = failed(item, result) if isinstance(result, Failed) else result
                     lines.append(f"{dump_json(value)}\n")
-                replace_text(self._part(phase, start), "".join(lines))
+                text = sealed("".join(lines), **_facts(phase, start, here, given))
+                replace_text(self._part(phase, start), text)
+
+    def _missing(self, phase: str, items: Sequence[T], given: str) -> list[int]:
+        """Where the parts begin that are to be done."""
+        starts = range(0, len(items), PART)
+        expected = {self._part(phase, start): start for start in starts}
+        for path in (self.folder / phase).glob("[0-9]*"):
+            if path not in expected:
+                path.unlink()  # of more items
+        missing: list[int] = []
+        harmed: list[str] = []
+        unsealed_ones = 0
+        for path, start in expected.items():
+            here = items[start : start + PART] if path.is_file() else ()
+            try:
+                text, was_sealed = unsealed(path, **_facts(phase, start, here, given))
+                if not was_sealed:
+                    _read_all(text, len(here))
+                    unsealed_ones += 1
+            except FileNotFoundError:
+                missing.append(start)
+            except (OSError, ValueError) as error:
+                missing.append(start)
+                harmed.append(f"{path} {error}")
+        log = logging.getLogger(__name__)
+        if harmed:
+            log.warning("%s; %d such parts are worked on again", harmed[0], len(harmed))
+        if unsealed_ones:
+            log.warning(
+                "%d parts in %s are of a version that did not write down what they were; they are "
+                "taken as they are",
+                *(unsealed_ones, self.folder / phase),
+            )
+        return missing
 
     def results(self, phase: str) -> Iterator[Json]:
         """All results of a phase, in the order of its items, one at a time in memory."""
         for path in sorted((self.folder / phase).glob("[0-9]*")):
             with path.open(encoding="utf-8") as lines:
-                yield from map(json.loads, lines)
+                for number, line in enumerate(lines):
+                    if number or not is_seal(line):
+                        yield json.loads(line)
 
     def remove(self) -> None:
         """Forget everything: the work is done, or starts over."""
@@ -134,3 +178,24 @@ class Journal:
 
     def _part(self, phase: str, start: int) -> Path:
         return self.folder / phase / f"{start // PART:08}"
+
+
+def _facts(phase: str, start: int, items: Iterable[Json], given: str) -> dict[str, Json]:
+    """What a part is of."""
+    listed = list(items)
+    of = f"{digest(dump_json([given, listed])):032x}"
+    return {"phase": phase, "part": start // PART, "count": len(listed), "of": of}
+
+
+def _read_all(text: str, count: int) -> None:
+    """Raises:
+    ValueError: they are not so many results.
+    """
+    lines = text.splitlines()
+    if len(lines) != count:
+        raise ValueError(f"has {len(lines)} results in the place of {count}")
+    for line in lines:
+        try:
+            json.loads(line)
+        except (ValueError, RecursionError):
+            raise ValueError("is no longer JSON in each line") from None

@@ -3,17 +3,21 @@
     {"train-00000.parquet": {"size": 48213, "hash": "9f…", "count": 1024}, …}
 
 A file that was cut, emptied, zeroed or exchanged for another is told from the one that was written,
-which its name, and a mark that says "finished", cannot do.
+which its name, and a mark that says "finished", cannot do. A text that is written at once may carry
+its own entry instead, as its first line: it is sealed.
+
+    {"sealed": {"count": 128, "hash": "41…", "part": 3, "size": 90112}}
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
-from kuleshov.sample import Json
+from kuleshov.sample import Json, dump_json
 
 _BLOCK, _BLOCKS = 1 << 16, 128
 SAMPLED = _BLOCK * _BLOCKS
@@ -69,6 +73,60 @@ def faults(folder: Path, listed: Mapping[str, Mapping[str, Json]]) -> list[str]:
     """What is not as it was listed, such as "optimizer.pt has 0 bytes in the place of 8,192"."""
     found = ((name, fault(folder / name, listed[name])) for name in sorted(listed))
     return [f"{name} {why}" for name, why in found if why]
+
+
+def sealed(text: str, **facts: Json) -> str:
+    """A text behind its seal.
+
+    Args:
+        text: what is to be written.
+        facts: what else has to be so where it is read, such as its place among others.
+    """
+    return f"{dump_json({_SEALED: _seal(text.encode(), facts)})}\n{text}"
+
+
+def unsealed(path: Path, **facts: Json) -> tuple[str, bool]:
+    """The text of a sealed file, and whether it was sealed; those of before there were seals are
+    read as they are.
+
+    Args:
+        path: of the file.
+        facts: what it was sealed with.
+
+    Raises:
+        ValueError: it is not what was sealed; the message is the end of "FILE …".
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    first, _, rest = content.partition(b"\n")
+    try:
+        seal = json.loads(first)[_SEALED]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        seal, rest = None, content
+    try:
+        text = rest.decode()
+    except UnicodeDecodeError:
+        raise ValueError("is no text") from None
+    if seal is None:
+        return text, False
+    now = _seal(rest, facts)
+    if seal == now:
+        return text, True
+    if not isinstance(seal, dict) or seal.get("hash") != now["hash"]:
+        raise ValueError("has other content than when it was written")
+    raise ValueError("is of other work than is asked for now")
+
+
+def is_seal(line: str) -> bool:
+    """Whether the first line of a file is its seal."""
+    return line.startswith(f'{{"{_SEALED}":')
+
+
+_SEALED = "sealed"
+
+
+def _seal(content: bytes, facts: Mapping[str, Json]) -> dict[str, Json]:
+    return {**facts, "size": len(content), "hash": blake2b(content, digest_size=16).hexdigest()}
 
 
 def _hash(path: Path, size: int, whole: bool) -> str:

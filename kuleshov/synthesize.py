@@ -28,6 +28,7 @@ from kuleshov.files import replacing
 from kuleshov.journal import Journal, Lines
 from kuleshov.labels import Label, by_video, read_labels
 from kuleshov.locations import Location
+from kuleshov.manifest import entries
 from kuleshov.mixture import Priorities, largest, preferences, scaled
 from kuleshov.near_duplicates import NO_HASH, groups, hash_of
 from kuleshov.owned import apart, remove, writing
@@ -142,7 +143,8 @@ def _make(
             sides = {value["sample"]["split"] for value in values if "sample" in value}
             return values if values and sides <= {one["split"]} else None
 
-        journal.run("made", making, placed, _unmade, run, progress, "making samples", known)
+        lent = _lenders(work)
+        journal.run("made", making, placed, _unmade, run, progress, "making samples", known, lent)
         again: list[int] = []
         if 0 < config.held_out < 1:
             moved = without_held_out(_places(placed, journal), config)
@@ -150,7 +152,8 @@ def _make(
         if again:
             making = partial(_synthesize, tasks=tasks, work=work / "moved", config=config)
             placed_again = Lines(work / "moved" / "placed")
-            journal.run("again", making, placed_again, _unmade, run, progress, "holding out")
+            told, lent = (progress, "holding out"), _lenders(work / "moved")
+            journal.run("again", making, placed_again, _unmade, run, *told, given=lent)
     read_skips = (Skip(**skip) for skip in Lines(work / "skips"))
     skips = chain(source.skips, read_skips, not_asked)
     if config.counts or config.weights:
@@ -312,6 +315,11 @@ def _split(
             files["placed"].write(f"{dump_json(line)}\n".encode())
             lender = {"video": video, "first": leader}
             files[side].write(f"{dump_json(lender)}\n".encode())
+
+
+def _lenders(work: Path) -> str:
+    """Which videos may lend, as far as `_split` and `_move` wrote down."""
+    return dump_json(entries(work, [work / split for split in dataset.SPLITS]))
 
 
 class Placed(NamedTuple):

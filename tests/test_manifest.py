@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kuleshov.manifest import SAMPLED, entries, entry, fault, faults
+from kuleshov.manifest import SAMPLED, entries, entry, fault, faults, is_seal, sealed, unsealed
 
 
 def test_an_entry_has_size_hash_and_count(tmp_path: Path) -> None:
@@ -55,3 +55,29 @@ def test_large_files_may_be_hashed_at_some_places(tmp_path: Path, harmed: slice)
     content[harmed] = bytes(len(content[harmed]))
     path.write_bytes(content)
     assert fault(path, listed) == "has other content than when it was written"
+
+
+def test_a_sealed_text_is_read_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text(sealed("ü\n1\n", part=3))
+    assert unsealed(path, part=3) == ("ü\n1\n", True)
+    assert is_seal(path.read_text().splitlines()[0])
+    path.write_text("ü\n1\n")
+    assert unsealed(path, part=3) == ("ü\n1\n", False)
+    assert not is_seal("1\n")
+
+
+@pytest.mark.parametrize(
+    ("harmed", "why"),
+    [
+        (sealed("12", part=4), "is of other work than is asked for now"),
+        (sealed("12", part=3)[:-1], "has other content than when it was written"),
+        (sealed("12", part=3) + "\n", "has other content than when it was written"),
+        (sealed("12", part=3)[:-2] + "21", "has other content than when it was written"),
+        ('{"sealed":3}\n12', "has other content than when it was written"),
+    ],
+)
+def test_a_sealed_text_that_was_harmed_is_told(tmp_path: Path, harmed: str, why: str) -> None:
+    (tmp_path / "a").write_text(harmed)
+    with pytest.raises(ValueError, match=why):
+        unsealed(tmp_path / "a", part=3)

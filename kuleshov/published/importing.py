@@ -106,7 +106,8 @@ def _import_files(
         raise UsageError(f"{rows} holds no row; give the folder that holds the rows")
     importing = partial(_import, root=root, config=config, hard=hard)
     with runner("local", config.workers, Limits()) as run:
-        journal.run("made", importing, listed, _unmade, run, progress, "reading rows")
+        given = dump_json(sorted(hard))
+        journal.run("made", importing, listed, _unmade, run, progress, "reading rows", given=given)
     results = (_sample_or_skip(value) for value in journal.results("made"))
     summary = dataset.write(out, results, resolved, made=made)
     journal.remove()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from kuleshov.content import content_id_of
+from kuleshov.content import content_id, content_id_of
 from kuleshov.errors import UsageError
 from kuleshov.files import replacing
 from kuleshov.locations import Location, outside, within
@@ -81,11 +81,18 @@ class Rows(Source):
         suffix = PurePosixPath(row.path or "").suffix.lower()
         name = content_id_of(pa.BufferReader(row.data), row.data.size)
         path = self.asked.extracted / f"{name}{suffix if suffix in SUFFIXES else '.mp4'}"
-        # Files are whole or not there, so that one that is there stays.
-        if not path.is_file() or path.stat().st_size != row.data.size:
+        if not _holds(path, name):
             with replacing(path) as file:
                 file.write(row.data)
         return path.name
+
+
+def _holds(path: Path, content: str) -> bool:
+    """Whether a video was written before, and is still what it was."""
+    try:
+        return content_id(path) == content
+    except OSError:
+        return False
 
 
 def choose_column(where: str, present: Sequence[str], asked: str | None) -> str:

@@ -14,6 +14,7 @@ from kuleshov.content import content_id
 from kuleshov.dataset import load_samples, load_skips, videos_root
 from kuleshov.errors import UsageError, WriteError
 from kuleshov.sample import Skip
+from kuleshov.sources import Asked, find
 from tests.sources.conftest import NAMES, found, ids_of
 
 
@@ -69,6 +70,17 @@ def test_what_was_written_before_is_not_written_again(videos: Path, tmp_path: Pa
         files = sorted((tmp_path / "out" / "videos").iterdir())
         times.append([path.stat().st_mtime_ns for path in files])
     assert times[0] == times[1]
+
+
+def test_a_video_that_was_harmed_since_is_written_again(videos: Path, tmp_path: Path) -> None:
+    table = write(tmp_path / "l.parquet", video=held(videos))
+    videos_of = Asked(str(table), tmp_path / "out")
+    find(videos_of)
+    files = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    for path, content in files.items():
+        path.write_bytes(bytes(len(content)))
+    find(videos_of)
+    assert {path: path.read_bytes() for path in files} == files
 
 
 def test_names_in_rows_decide_an_ending_and_no_place(videos: Path, tmp_path: Path) -> None:
