@@ -5,20 +5,23 @@
       samples/held_out-00000.parquet
       skips.jsonl                      every video, or (video, task), that gave no sample, and why
       config.yaml                      what was asked for, as resolved
-      summary.json                     counts
+      manifest.json                    size and hash of these, and the rows of each shard
+      summary.json                     counts, and the hash of manifest.json
       README.md                        the dataset card
       videos/                          where they came out of a table, see `kuleshov.sources`
 
 Files are written under another name and renamed when they are whole, `summary.json` last: where
-it exists, the set is complete.
+it exists, the set is complete. Whoever opens a set sees that its files are still those that were
+listed then: none is missing, cut, exchanged or added.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +32,7 @@ import yaml
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text, replacing
 from kuleshov.locations import Location, Remote, location
+from kuleshov.manifest import FILE, entry, fault, read_list, warn_once, write_list
 from kuleshov.owned import read_mark, set_mark
 from kuleshov.sample import Sample, Skip, dump_json
 
@@ -41,7 +45,11 @@ if TYPE_CHECKING:
 SPLITS = ("train", "held_out")
 FROZEN = "bench.json"
 """The file of a set that is frozen (evaluate/bench.py)."""
+SKIPS = "skips.jsonl"
+_CONFIG = "config.yaml"
 _SHARD = re.compile(r"\d{5,}")
+_LISTED = re.compile(rf"samples/(?:{'|'.join(SPLITS)})-\d{{5,}}\.parquet|{SKIPS}|{_CONFIG}")
+"""What may stand in a list: it is not to lead out of a stranger's set."""
 _ROWS_PER_FILE = 20_000
 _ROWS_PER_GROUP = 250
 
@@ -108,7 +116,7 @@ def write(
     counts = _Counts()
     with ExitStack() as files:
         writers = {split: files.enter_context(_Shards(out, split)) for split in SPLITS}
-        skips = files.enter_context(replacing(out / "skips.jsonl"))
+        skips = files.enter_context(replacing(out / SKIPS))
         for result in results:
             counts.add(result)
             if isinstance(result, Skip):
@@ -116,8 +124,12 @@ def write(
             else:
                 writers[result.split].add(result)
     summary = {**counts.summary(), **(more or {})}
-    replace_text(out / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    replace_text(out / _CONFIG, yaml.safe_dump(config, sort_keys=False))
     replace_text(out / "README.md", _card(summary))
+    listed = {name: entry(out / name) for name in (_CONFIG, SKIPS)}
+    for shards in writers.values():
+        listed |= {path.relative_to(out).as_posix(): entry(path, n) for path, n in shards.rows}
+    summary["manifest"] = write_list(out, listed)
     if made:
         set_mark(out, "samples", made=made)
     replace_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
@@ -147,7 +159,16 @@ def finished(
     if made and summary.exists() and read_mark(out).get("made") == made:
         at = summary.stat().st_mtime_ns
         if not overwrite and all(path.stat().st_mtime_ns <= at for path in read):
-            return load_summary(out)
+            if not (harmed := _harmed_files(out)):
+                return load_summary(out)
+            if not frozen:
+                log = logging.getLogger(__name__)
+                log.warning("%s; the set is made again", "; ".join(harmed))
+                return None
+            raise UsageError(
+                f"{'; '.join(harmed)}; {out} is a frozen benchmark ({FROZEN}), which is not made "
+                "again. Put back what was there, or give another folder"
+            )
     if frozen:
         raise UsageError(
             f"{out} is a frozen benchmark ({FROZEN}), which stays what it is; give another folder"
@@ -161,13 +182,18 @@ def finished(
 
 
 class _Shards:
-    """The Parquet files of a split: each is whole or not there."""
+    """The Parquet files of a split: each is whole or not there.
+
+    Attributes:
+        rows: in each file that is whole.
+    """
 
     def __init__(self, out: Path, split: str) -> None:
         self.folder, self.split = out / "samples", split
         self._files = ExitStack()
         self._rows: list[str] = []
         self._written = self._shards = 0
+        self.rows: list[tuple[Path, int]] = []
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> _Shards:
@@ -182,12 +208,11 @@ class _Shards:
         import pyarrow.parquet as pq
 
         if self._writer is None:
-            path = self.folder / f"{self.split}-{self._shards:05}.parquet"
-            file = self._files.enter_context(replacing(path))
+            file = self._files.enter_context(replacing(self._path()))
             self._writer = self._files.enter_context(
                 pq.ParquetWriter(file, schema(), compression="zstd")
             )
-            self._shards, self._written = self._shards + 1, 0
+            self._written = 0
         self._writer.write_table(_table(self._rows))
         self._written, self._rows = self._written + len(self._rows), []
         if self._written >= _ROWS_PER_FILE:
@@ -195,7 +220,13 @@ class _Shards:
 
     def _finish(self) -> None:
         self._files.close()
+        if self._writer is not None:
+            self.rows.append((self._path(), self._written))
+            self._shards += 1
         self._writer = None
+
+    def _path(self) -> Path:
+        return self.folder / f"{self.split}-{self._shards:05}.parquet"
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         if kind is not None:
@@ -300,6 +331,8 @@ class BadRow(NamedTuple):
         return "; ".join(map(str, self.faults))
 
     def refused(self, out: Path) -> UsageError:
+        if not self.number:
+            return _other_file(out, f"{self.file}: {self.why}")
         return UsageError(
             f"{out / self.where}: {self.why}. `kuleshov check {out}` lists the faults of all rows, "
             "and with `--drop CLEAN` it writes the set without these rows"
@@ -318,10 +351,17 @@ def iterate_rows(out: Path | str, split: str | None = None) -> Iterator[Sample |
     load_summary(out)
     if split is not None and split not in SPLITS:
         raise UsageError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    splits = [split] if split else SPLITS
+    harmed = harmed_files(out, splits)
+    for file, why in harmed.items():
+        if file not in (SKIPS, _CONFIG):
+            yield BadRow(file, 0, (Fault("the file", why),))
     first: dict[str, str] = {}
-    for name in [split] if split else SPLITS:
+    for name in splits:
         for path in sorted((out / "samples").glob(f"{name}-*.parquet")):
             file = path.relative_to(out).as_posix()
+            if file in harmed:
+                continue
             for number, row in _rows(path):
                 if isinstance(row, str):
                     yield BadRow(file, 0, (Fault("the file", row),))
@@ -355,6 +395,70 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         yield 0, f"cannot be read as Parquet behind row {number}: {said}"
 
 
+def harmed_files(out: Path, splits: Iterable[str] = SPLITS) -> dict[str, str]:
+    """What is not as it was when a set was finished.
+
+    Args:
+        out: the set.
+        splits: whose samples are looked at.
+
+    Returns:
+        By the file below `out`, what is wrong with it, as the end of "FILE …".
+
+    Raises:
+        UsageError: there is no finished set in the folder.
+    """
+    summary = load_summary(out)
+    there = {split: sorted((out / "samples").glob(f"{split}-*.parquet")) for split in splits}
+    try:
+        listed = read_list(out, summary.get("manifest"))
+    except ValueError as error:
+        return {FILE: str(error)}
+    if listed is None:
+        return _lacking(summary, there)
+    left_out = tuple(f"samples/{split}-" for split in {*SPLITS} - there.keys())
+    names = (name for name in sorted(listed) if _LISTED.fullmatch(name))
+    wanted = [name for name in names if not name.startswith(left_out)]
+    found = {name: why for name in wanted if (why := fault(out / name, listed[name]))}
+    paths = (path.relative_to(out).as_posix() for of in there.values() for path in of)
+    added = "is no file of this set: it was not there when the set was finished"
+    return {**found, **{name: added for name in paths if name not in listed}}
+
+
+def _lacking(summary: dict[str, Any], there: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+    """What can be said of a set of before there were lists: that it has fewer rows than counted."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found: dict[str, str] = {}
+    for split, paths in there.items():
+        try:
+            counted = sum(task[split] for task in summary["tasks"].values())
+            rows = sum(pq.read_metadata(path).num_rows for path in paths)
+        except (OSError, ValueError, LookupError, AttributeError, TypeError, pa.ArrowException):
+            continue  # whoever reads the rows says what is wrong
+        if rows < counted:
+            text = f"has {rows:,} of the {counted:,} samples that summary.json counts"
+            found[f"samples/{split}-*.parquet"] = text
+    return found
+
+
+def _harmed_files(out: Path) -> list[str]:
+    """`harmed_files` as sentences, of a folder that may have lost more."""
+    try:
+        return [f"{out / file} {why}" for file, why in harmed_files(out).items()]
+    except UsageError as error:
+        return [str(error)]
+
+
+def _other_file(out: Path, what: str) -> UsageError:
+    return UsageError(
+        f"{out / what}. Put back what was there, or start the command again that made the set, "
+        'which makes it anew; if it is meant to be so, take "manifest" out of '
+        f"{out / 'summary.json'}, and it is taken as it is"
+    )
+
+
 def load_summary(out: Path | str) -> dict[str, Any]:
     """The counts of a set.
 
@@ -375,17 +479,53 @@ def load_summary(out: Path | str) -> dict[str, Any]:
 
 
 def load_skips(out: Path | str) -> list[Skip]:
-    lines = (Path(out) / "skips.jsonl").read_text(encoding="utf-8").splitlines()
-    return [Skip(**json.loads(line)) for line in lines]
+    """What gave no sample, and why.
+
+    Raises:
+        UsageError: there is no finished set in the folder, or its file of skips was harmed.
+    """
+    out = Path(out)
+    if why := harmed_files(out, ()).get(SKIPS):
+        raise _other_file(out, f"{SKIPS} {why}")
+    skips = []
+    try:
+        for line in (out / SKIPS).read_text(encoding="utf-8").splitlines():
+            skips.append(Skip(**json.loads(line)))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise _other_file(out, f"{SKIPS}, line {len(skips) + 1}: is no skip ({error})") from error
+    return skips
+
+
+def settings(out: Path | str) -> dict[str, Any]:
+    """What a set was made with: its `config.yaml`.
+
+    One that was changed since is taken with a warning, as the videos may have been moved.
+
+    Raises:
+        UsageError: there is no finished set in the folder, or the file is no longer one of ours.
+    """
+    out = Path(out)
+    if why := harmed_files(out, ()).get(_CONFIG):
+        warn_once(f"{out / _CONFIG} {why}; what it says now is taken")
+    try:
+        config = yaml.safe_load((out / _CONFIG).read_text(encoding="utf-8"))
+        if isinstance(config["videos"], str):
+            return dict(config)
+        why = "names no folder of videos"
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError) as error:
+        why = f"does not say what the set was made with ({' '.join(str(error).split())})"
+    raise _other_file(out, f"{_CONFIG} {why}")
 
 
 def videos_root(out: Path | str) -> Location:
     """The folder of videos that a set was made from, as `config.yaml` names it.
 
     A name that is relative is one in the set itself, which may have been moved.
+
+    Raises:
+        UsageError: see `settings`.
     """
-    config = yaml.safe_load((Path(out) / "config.yaml").read_text(encoding="utf-8"))
-    root = location(config["videos"])
+    root = location(settings(out)["videos"])
     return root if isinstance(root, Remote) else Path(out) / root
 
 

@@ -46,7 +46,7 @@ _FILES = (
     *(f"report_files/{name}" for name in (MARK, "data.js", "details/*.js", "sheets/*.jpg")),
     *("clips/clip-*.mp4", "clips/.*.tmp"),
     *(f"samples/{name}" for name in (MARK, "config.yaml", "skips.jsonl", "summary.json")),
-    *("samples/README.md", "samples/samples/*-*.parquet"),
+    *("samples/README.md", "samples/manifest.json", "samples/samples/*-*.parquet"),
     *("samples/.making/*", "samples/.making/*/*"),
     *(f"tiny/{name}" for name in _MODEL),
     *(f"train/{name}" for name in (*_RUN, "metrics.jsonl", "completions.jsonl", "left_out.jsonl")),

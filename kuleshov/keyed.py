@@ -15,14 +15,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kuleshov.dataset import (
     finished,
     iterate_samples,
     load_skips,
     load_summary,
     root_in,
+    settings,
     videos_root,
     write,
 )
@@ -72,7 +71,7 @@ def write_keyed(
     if into.resolve() == out.resolve():
         raise UsageError(f"{into} is the set itself; give another folder for the one to write")
     total, root = load_summary(out)["samples"], videos_root(out)
-    config = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
+    config = settings(out)
     config |= {"videos": root_in(into, root), "key_frames": asdict(pairing)}
     counts = dict.fromkeys((WITH, WITHOUT, REFUSED, OTHER), 0)
 

@@ -12,12 +12,19 @@ its own entry instead, as its first line: it is sealed.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
+from kuleshov.files import replace_text
 from kuleshov.sample import Json, dump_json
+
+FILE = "manifest.json"
+"""Of a finished set: its list. The file that says "finished" has the hash of it."""
 
 _BLOCK, _BLOCKS = 1 << 16, 128
 SAMPLED = _BLOCK * _BLOCKS
@@ -73,6 +80,53 @@ def faults(folder: Path, listed: Mapping[str, Mapping[str, Json]]) -> list[str]:
     """What is not as it was listed, such as "optimizer.pt has 0 bytes in the place of 8,192"."""
     found = ((name, fault(folder / name, listed[name])) for name in sorted(listed))
     return [f"{name} {why}" for name, why in found if why]
+
+
+def write_list(folder: Path, listed: Mapping[str, Json]) -> str:
+    """Write the list of a folder, which is to be finished next; returns the hash of it.
+
+    Raises:
+        WriteError: the disk is full, or the folder cannot be written.
+    """
+    text = json.dumps(listed, indent=1, sort_keys=True) + "\n"
+    replace_text(folder / FILE, text)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def read_list(folder: Path, written: object) -> dict[str, Any] | None:
+    """The list of a folder; None for one of before there were lists, with one warning.
+
+    Args:
+        folder: with the list.
+        written: the hash of it, from where the folder is said to be finished.
+
+    Raises:
+        ValueError: it is not what was written; the message is the end of "FILE …".
+    """
+    if written is None:
+        warn_once(f"{folder} is of a version that did not list its files; it is taken as it is")
+        return None
+    try:
+        content = (folder / FILE).read_bytes()
+    except FileNotFoundError:
+        raise ValueError("is missing") from None
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror or error}") from error
+    if blake2b(content, digest_size=16).hexdigest() != written:
+        raise ValueError("has other content than when it was written")
+    try:
+        listed = json.loads(content)
+    except (ValueError, RecursionError):
+        listed = None
+    if isinstance(listed, dict):
+        return listed
+    raise ValueError("is no list of files")
+
+
+@cache
+def warn_once(text: str) -> None:
+    """Say something that is found at several places of one command."""
+    logging.getLogger(__name__).warning(text)
 
 
 def sealed(text: str, **facts: Json) -> str:

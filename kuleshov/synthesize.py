@@ -17,8 +17,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from kuleshov import __version__, dataset
 from kuleshov.config import MakeConfig
 from kuleshov.content import fingerprint
@@ -176,8 +174,7 @@ def _before(out: Path, resolved: Mapping[str, Json]) -> dict[str, Json]:
         UsageError: there is none with these settings.
     """
     dataset.load_summary(out)
-    written = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
-    if written != json.loads(dump_json(dict(resolved))):
+    if dataset.settings(out) != json.loads(dump_json(dict(resolved))):
         raise UsageError(
             f"{out} was made with other settings than these (config.yaml); retry with the same ones"
         )

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
 import yaml
 
-from kuleshov.dataset import load_samples, load_skips, videos_root, write
+from kuleshov import dataset
+from kuleshov.dataset import BadRow, iterate_rows, load_samples, load_skips, videos_root, write
 from kuleshov.errors import UsageError
 from kuleshov.sample import Sample, Skip
 from tests.test_sample import a_sample
@@ -18,6 +22,15 @@ def a_set() -> list[Sample]:
     knobs = {"num_clips": 2, "num_frames": 4}
     train = replace(held_out, id="b", split="train", task="jigsaw", answer=[2, 1], knobs=knobs)
     return [train, held_out]
+
+
+def unlisted(out: Path) -> Path:
+    """A set as a version wrote it that did not list its files."""
+    summary = json.loads((out / "summary.json").read_text())
+    del summary["manifest"]
+    (out / "summary.json").write_text(json.dumps(summary))
+    (out / "manifest.json").unlink()
+    return out
 
 
 SKIPS = [Skip("x.mp4", "has no video stream"), Skip("y.mp4", "too short", "jigsaw")]
@@ -87,3 +100,133 @@ def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
     write(tmp_path, [*a_set(), *SKIPS], CONFIG)
     with pytest.raises(UsageError, match="unknown split 'test'; known: train, held_out"):
         load_samples(tmp_path, "test")
+
+
+def many(count: int = 600) -> list[Sample]:
+    held_out, train = [replace(a_sample(), id=f"h{i}") for i in range(9)], []
+    for i in range(count):
+        train.append(replace(held_out[0], id=f"t{i}", split="train"))
+    return [*train, *held_out]
+
+
+@pytest.fixture
+def shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A set with three shards of training."""
+    monkeypatch.setattr(dataset, "_ROWS_PER_FILE", 250)
+    write(tmp_path / "set", [*many(), *SKIPS], CONFIG)
+    assert len(list((tmp_path / "set" / "samples").iterdir())) == 4
+    return tmp_path / "set"
+
+
+def cut(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+
+
+HARM: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda path: path.unlink(), "is missing"),
+    "emptied": (lambda path: cut(path, 0), "has 0 bytes in the place of"),
+    "cut": (lambda path: cut(path, 999), "has 999 bytes in the place of"),
+    "zeroed": (
+        lambda path: path.write_bytes(bytes(path.stat().st_size)),
+        "has other content than when it was written",
+    ),
+    "exchanged": (
+        lambda path: path.write_bytes(path.with_name("train-00000.parquet").read_bytes()),
+        "has ",
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_shard_that_was_harmed_is_named_with_the_remedy(harm: str, shards: Path) -> None:
+    do, why = HARM[harm]
+    do(shards / "samples" / "train-00001.parquet")
+    said = rf"set/samples/train-00001\.parquet: the file {why}.*start the command again that made"
+    for split in ("train", None):
+        with pytest.raises(UsageError, match=said):
+            load_samples(shards, split)
+    assert len(load_samples(shards, "held_out")) == 9
+    rows = list(iterate_rows(shards))
+    assert [row.where for row in rows if isinstance(row, BadRow)] == ["samples/train-00001.parquet"]
+    assert sum(isinstance(row, Sample) for row in rows) == 359
+
+
+def test_a_shard_that_was_added_is_named(shards: Path) -> None:
+    shutil.copy(shards / "samples" / "train-00000.parquet", shards / "samples/train-00009.parquet")
+    with pytest.raises(UsageError, match=r"train-00009\.parquet: the file is no file of this set"):
+        load_samples(shards)
+
+
+def test_shards_of_before_there_were_lists_are_counted(
+    shards: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = load_samples(shards)
+    unlisted(shards)
+    assert load_samples(shards) == before == load_samples(shards)
+    (record,) = caplog.records
+    assert "set is of a version that did not list its files" in record.message
+    (shards / "samples" / "train-00001.parquet").unlink()
+    said = (
+        r"samples/train-\*\.parquet: the file has 350 of the 600 samples that summary.json counts"
+    )
+    with pytest.raises(UsageError, match=said):
+        load_samples(shards)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff"])
+def test_a_list_that_was_harmed_is_told(content: bytes | None, shards: Path) -> None:
+    path = shards / "manifest.json"
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(
+        UsageError, match=r"manifest\.json: the file (is missing|has other content)"
+    ):
+        load_samples(shards)
+
+
+def test_a_list_of_a_stranger_leads_nowhere_else(shards: Path) -> None:
+    summary = json.loads((shards / "summary.json").read_text())
+    listed = json.loads((shards / "manifest.json").read_text())
+    for text in ("[]", "[" * 100_000, "x", json.dumps({**listed, "../../x": {"size": 3}})):
+        (shards / "manifest.json").write_text(text)
+        summary["manifest"] = blake2b(text.encode(), digest_size=16).hexdigest()
+        (shards / "summary.json").write_text(json.dumps(summary))
+        if text.startswith("{"):
+            assert len(load_samples(shards)) == 609
+        else:
+            with pytest.raises(UsageError, match=r"manifest\.json: the file is no list of files"):
+                load_samples(shards)
+
+
+def test_skips_that_were_harmed_are_named_where_they_are_read(shards: Path) -> None:
+    cut(shards / "skips.jsonl", 30)
+    assert len(load_samples(shards)) == 609
+    with pytest.raises(UsageError, match=r"skips\.jsonl has 30 bytes in the place of"):
+        load_skips(shards)
+    unlisted(shards)
+    with pytest.raises(UsageError, match=r"skips\.jsonl, line 1: is no skip"):
+        load_skips(shards)
+
+
+def test_settings_that_were_changed_are_taken_with_a_warning(
+    shards: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (shards / "config.yaml").write_text("videos: /elsewhere")
+    assert videos_root(shards) == Path("/elsewhere") == videos_root(shards)
+    (record,) = caplog.records
+    assert "config.yaml has 18 bytes in the place of" in record.message
+    for text in ("", "[]", "videos: 3", "a: [", "seed: 3", "\0\0"):
+        (shards / "config.yaml").write_text(text)
+        with pytest.raises(UsageError, match=r"config\.yaml (names|does not say)"):
+            videos_root(shards)
+
+
+def test_the_list_has_the_rows_of_each_file(shards: Path) -> None:
+    listed = json.loads((shards / "manifest.json").read_text())
+    assert {name: of.get("count") for name, of in listed.items()} == {
+        "config.yaml": None,
+        "skips.jsonl": None,
+        "samples/held_out-00000.parquet": 9,
+        "samples/train-00000.parquet": 250,
+        "samples/train-00001.parquet": 250,
+        "samples/train-00002.parquet": 100,
+    }

@@ -14,6 +14,7 @@ from kuleshov.errors import UsageError
 from kuleshov.faults import checked
 from kuleshov.sample import Frame, MediaItem, Sample
 from kuleshov.tasks import build
+from tests.test_dataset import unlisted
 
 FRAMES = tuple(Frame("v", i / 2, i / 2) for i in range(4))
 EDIT = {"edit": "zoom_in", "start": 1, "stop": 3, "scale": 1.5}
@@ -139,6 +140,7 @@ def write_rows(folder: Path, rows: list[dict[str, Any]]) -> None:
     write(folder, [a_sample()], {"videos": "x"})
     table = pa.Table.from_pylist(rows, schema=schema())
     pq.write_table(table, folder / "samples" / "train-00000.parquet")
+    unlisted(folder)
 
 
 def test_a_set_is_refused_with_the_file_the_row_and_the_field(tmp_path: Path) -> None:
@@ -169,5 +171,6 @@ def test_all_bad_rows_are_told_and_the_others_are_read(tmp_path: Path) -> None:
 def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
     write(tmp_path, [a_sample()], {"videos": "x"})
     (tmp_path / "samples" / "train-00000.parquet").write_bytes(b"PAR1" * 9)
+    unlisted(tmp_path)
     with pytest.raises(UsageError, match=r"train-00000.parquet: the file cannot be read as Parq"):
         load_samples(tmp_path)

@@ -134,6 +134,39 @@ def test_a_video_that_changed_makes_it_another_set(short_clips: Path, tmp_path: 
     assert "--overwrite" in refused(*command)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "samples/train-00000.parquet",
+        "samples/added-00000.parquet",
+        "skips.jsonl",
+        "config.yaml",
+        "manifest.json",
+        "summary.json",
+    ],
+)
+def test_a_finished_set_that_was_harmed_is_made_again(
+    name: str, short_clips: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = ("make", short_clips, "-o", out, "--task", "jigsaw", "--workers", "0")
+    assert CliRunner().invoke(app, list(map(str, command))).exit_code == 0
+    before = state(out)
+    if name.startswith("samples/added"):
+        (out / "samples" / "train-00007.parquet").write_bytes(b"PAR1")
+    else:
+        (out / name).write_bytes((out / name).read_bytes()[:-9] + b"\xff")
+    again = CliRunner().invoke(app, list(map(str, command)))
+    assert again.exit_code == 0 and "the set is made again" in again.stderr
+    assert state(out) == before
+    (out / "bench.json").write_text("{}")
+    (out / name).unlink(missing_ok=True)
+    (out / "samples" / "train-00007.parquet").write_bytes(b"PAR1")
+    before = state(out)
+    assert "frozen" in refused(*command)
+    assert state(out) == before
+
+
 def test_an_evaluation_or_training_does_not_go_into_a_set(
     short_clips: Path, tmp_path: Path
 ) -> None:

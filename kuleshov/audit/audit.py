@@ -14,7 +14,7 @@ from kuleshov.audit.findings import Finding, Findings, Probed
 from kuleshov.audit.leaks import MIN_VIDEOS, Looked, probed, unit_rows
 from kuleshov.audit.probes import PROBES
 from kuleshov.audit.recompute import RECOMPUTED, contradictions
-from kuleshov.dataset import iterate_rows, videos_root
+from kuleshov.dataset import SKIPS, harmed_files, iterate_rows, videos_root
 from kuleshov.errors import KuleshovError
 from kuleshov.locations import Location
 from kuleshov.media import render_all
@@ -57,6 +57,8 @@ def audit(
             samples.append(row)
         else:
             findings.errors.append(Finding("wrong", "", row.why, row.where))
+    if why := harmed_files(out, ()).get(SKIPS):
+        findings.errors.append(Finding("wrong", "", f"the file {why}", SKIPS))
     sound: dict[str, list[Sample]] = {}
     for sample in samples:
         found = soundness.of_sample(sample)

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kuleshov.audit.findings import Findings
 from kuleshov.dataset import (
     BadRow,
@@ -15,6 +13,7 @@ from kuleshov.dataset import (
     iterate_rows,
     load_skips,
     root_in,
+    settings,
     videos_root,
     write,
 )
@@ -45,7 +44,7 @@ def write_clean(
     """
     if clean.resolve() == out.resolve():
         raise UsageError(f"{clean} is the set itself; give another folder for the clean one")
-    config = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
+    config = settings(out)
     config["videos"] = root_in(clean, videos_root(out))
     faulty = findings.faulty()
 

@@ -19,11 +19,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kuleshov.audit.findings import Findings
 from kuleshov.content import content_id
-from kuleshov.dataset import FROZEN, load_samples, videos_root
+from kuleshov.dataset import FROZEN, load_samples, settings, videos_root
 from kuleshov.environment import versions
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
@@ -49,7 +47,7 @@ def freeze(data: Path, name: str, findings: Findings) -> dict[str, Json]:
     """
     check(data, "samples")
     samples = load_samples(data)
-    config = yaml.safe_load((data / "config.yaml").read_text(encoding="utf-8"))
+    config = settings(data)
     manifest = {
         "format": _FORMAT,
         "name": name,

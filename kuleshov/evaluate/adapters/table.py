@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
 
-import yaml
-
+from kuleshov.dataset import settings
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.adapters import ADAPTERS
 from kuleshov.evaluate.adapters.adapter import Line
@@ -55,8 +54,7 @@ class Row:
 
 def benchmark_of(data: Path) -> str | None:
     """The name of the published benchmark that a set of samples is, if it is one."""
-    config = yaml.safe_load((data / "config.yaml").read_text(encoding="utf-8"))
-    name = config.get("benchmark")
+    name = settings(data).get("benchmark")
     return name if name in ADAPTERS else None
 
 
