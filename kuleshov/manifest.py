@@ -52,12 +52,13 @@ def entries(folder: Path, paths: Iterable[Path], whole: bool = True) -> dict[str
     return {path.relative_to(folder).as_posix(): entry(path, whole=whole) for path in sorted(paths)}
 
 
-def fault(path: Path, listed: Mapping[str, Json]) -> str | None:
+def fault(path: Path, listed: Mapping[str, Json], content: bool = True) -> str | None:
     """What keeps a file from being the one that was listed, as the end of "FILE …"; None if it is.
 
     Args:
         path: of the file.
         listed: its entry; one that is none itself is told as that.
+        content: whether it is read too; else only its size is looked at.
     """
     try:
         size = path.stat().st_size
@@ -65,7 +66,7 @@ def fault(path: Path, listed: Mapping[str, Json]) -> str | None:
             return "is no file"
         if size != listed["size"]:
             return f"has {size:,} bytes in the place of {listed['size']:,}"
-        if _hash(path, size, not listed.get("sampled")) != listed["hash"]:
+        if content and _hash(path, size, not listed.get("sampled")) != listed["hash"]:
             return "has other content than when it was written"
     except FileNotFoundError:
         return "is missing"
@@ -76,9 +77,11 @@ def fault(path: Path, listed: Mapping[str, Json]) -> str | None:
     return None
 
 
-def faults(folder: Path, listed: Mapping[str, Mapping[str, Json]]) -> list[str]:
+def faults(
+    folder: Path, listed: Mapping[str, Mapping[str, Json]], content: bool = True
+) -> list[str]:
     """What is not as it was listed, such as "optimizer.pt has 0 bytes in the place of 8,192"."""
-    found = ((name, fault(folder / name, listed[name])) for name in sorted(listed))
+    found = ((name, fault(folder / name, listed[name], content)) for name in sorted(listed))
     return [f"{name} {why}" for name, why in found if why]
 
 

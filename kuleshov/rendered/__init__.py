@@ -4,7 +4,8 @@
       train-00000.parquet       a shard: the rows of up to 128 samples (see `formats` for others)
       held_out-00000.parquet
       skips.jsonl               every sample that could not be rendered, and why
-      summary.json              counts and settings
+      manifest.json             of each shard counts, and size and hash of its files
+      summary.json              counts and settings, and the hash of manifest.json
       README.md                 what lies here and how to read it
 
 A row is the sample's own row with one more column, `videos`: for each `<video>` or `<image>` of

@@ -75,6 +75,10 @@ class Format(ABC):
         """
 
     @abstractmethod
+    def files(self, out: Path, shard: str) -> list[Path]:
+        """The files of a shard that was written."""
+
+    @abstractmethod
     def read(self, out: Path, shard: str) -> Iterator[Shown]:
         """The samples of a shard, in the order in which they were written."""
 

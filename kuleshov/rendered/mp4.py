@@ -48,7 +48,7 @@ frame a second.) Read all frames, or ask for them by time."""
         self, out: Path, shard: str, rows: Sequence[Row], pieces: dict[str, bytes]
     ) -> list[Path]:
         self.remove(out, shard)
-        lines, paths = [], []
+        lines = []
         for row in rows:
             videos = []
             for item, (seconds, (key,)) in enumerate(
@@ -57,12 +57,13 @@ frame a second.) Read all frames, or ask for them by time."""
                 name = f"{shard}/{row.sample.id}.{item}.mp4"
                 with replacing(out / name) as file:
                     file.write(pieces[key])
-                paths.append(out / name)
                 videos.append({"seconds": seconds, "file": name})
             lines.append(f"{dump_json({**row.sample.to_row(), 'videos': videos})}\n")
-        path = out / f"{shard}{self.suffix}"
-        replace_text(path, "".join(lines))
-        return [*paths, path]
+        replace_text(out / f"{shard}{self.suffix}", "".join(lines))
+        return self.files(out, shard)
+
+    def files(self, out: Path, shard: str) -> list[Path]:
+        return [*sorted((out / shard).glob("*.mp4")), out / f"{shard}{self.suffix}"]
 
     def read(self, out: Path, shard: str) -> Iterator[Shown]:
         """The times are those of the files."""

@@ -62,7 +62,10 @@ frames themselves, as JPEG, are in `frames/SPLIT-NUMBER.parquet`, each distinct 
         with replacing(path) as file:
             table = pa.Table.from_pylist([_row(row) for row in rows], schema=_row_schema())
             pq.write_table(table, file, compression="zstd")
-        return [_frames(out, shard), path]
+        return self.files(out, shard)
+
+    def files(self, out: Path, shard: str) -> list[Path]:
+        return [_frames(out, shard), out / f"{shard}{self.suffix}"]
 
     def read_files(self, out: Path, shard: str) -> Iterator[Files]:
         import pyarrow.parquet as pq
@@ -78,7 +81,7 @@ frames themselves, as JPEG, are in `frames/SPLIT-NUMBER.parquet`, each distinct 
             )
 
     def remove(self, out: Path, shard: str) -> None:
-        for path in (out / f"{shard}{self.suffix}", _frames(out, shard)):
+        for path in self.files(out, shard):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # not there, or other shards have frames in it
             (out / "frames").rmdir()

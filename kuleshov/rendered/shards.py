@@ -1,22 +1,25 @@
 """A whole set in pixels, shard by shard, and back.
 
 A shard holds a fixed number of samples of one split and nothing that another shard needs. What
-is known of finished shards lies in `.rendering/` until the set is finished, so a run that was
-killed goes on at the first shard that is missing.
+is known of finished shards lies in `.rendering/` until the set is finished, and in `manifest.json`
+then, so a run that was killed goes on at the first shard that is missing. A shard whose files are
+no longer what they were is rendered again by the same command, and refused by readers.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from hashlib import blake2b
 from itertools import count, groupby, islice, tee
 from pathlib import Path
-from typing import Any, NamedTuple
+from tarfile import TarError
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
@@ -26,6 +29,7 @@ from kuleshov.errors import UnreadableVideoError, UsageError
 from kuleshov.files import replace_text
 from kuleshov.journal import Journal
 from kuleshov.locations import Location
+from kuleshov.manifest import FILE, entries, faults, read_list, sealed, unsealed, write_list
 from kuleshov.media import render_all
 from kuleshov.owned import check, read_mark, set_mark, writing
 from kuleshov.progress import Progress
@@ -36,6 +40,8 @@ from kuleshov.rendered.formats import FORMATS
 from kuleshov.rendered.jpeg import Files, JpegFormat
 from kuleshov.runners import Failed, runner
 from kuleshov.sample import Json, Pixels, Sample, dump_json
+
+T = TypeVar("T")
 
 SHARD = 128
 """Samples in a shard: at most so many are rendered again after a kill."""
@@ -53,7 +59,7 @@ def render_set(
     """Render a set of samples into files and return the summary.
 
     Killed at any point and started again, it goes on, and ends with the same bytes. A set that
-    was finished without skips is left as it is.
+    was finished without skips is left as it is, but for shards that were harmed since.
 
     Args:
         data: the folder that `kuleshov make` wrote. Its videos must be where they were.
@@ -85,20 +91,26 @@ def _render(
     made = blake2b(dump_json([settings, content.digest]).encode(), digest_size=16).hexdigest()
     # What was skipped is tried again, if that is all.
     again = bool(before and before["skips"]) and read_mark(out).get("made") == made
-    if before and before.get("key") != digest and not again and not overwrite:
+    other = bool(before) and before.get("key") != digest and not again
+    if not before and (out / "summary.json").exists():
+        _say([f"{out / 'summary.json'} is not as it was written"])
+        other = read_mark(out).get("made") != made  # all that is known
+    if other and not overwrite:
         raise UsageError(
             f"{out} holds a finished set, rendered of other samples or videos, with other settings "
             "or by another version; give another folder, or replace it with --overwrite"
         )
     journal = Journal(out / ".rendering", key)
-    if before.get("key") == digest and not before["skips"]:
-        journal.remove()
-        return before
-    (out / "summary.json").unlink(missing_ok=True)
     shards = [f"{split}-{i:05}" for split in SPLITS for i in range(-(-counts[split] // SHARD))]
     records = _Records(journal.folder, out, chosen)
-    finished = {shard for shard in shards if records.has(shard)}
-    done, total = sum(records.count(shard) for shard in finished), counts.total()
+    if before.get("key") == digest and not before["skips"]:
+        if not (harmed := records.take(before)):
+            journal.remove()
+            return before
+        _say(harmed)
+    (out / "summary.json").unlink(missing_ok=True)
+    finished = records.find(shards)
+    done, total = sum(map(records.count, finished)), counts.total()
     progress("rendering", done, total)
     ahead, behind = tee(_groups(data, finished))
     encode = partial(_encode, root=root, chosen=chosen, quality=quality)
@@ -123,10 +135,10 @@ def _render(
                 done += len(group.samples)
                 progress("rendering", done, total)
             records.write(shard, rows, skips, pieces)
-    summary = {**settings, **records.summary(shards), "key": digest}
-    _remove_others(out, chosen, {shard for shard in shards if records.read(shard)["samples"]})
-    lines = (dump_json(skip) for shard in shards for skip in records.read(shard)["skips"])
-    replace_text(out / "skips.jsonl", "".join(f"{line}\n" for line in lines))
+    summary = {**settings, **records.summary(), "key": digest}
+    _remove_others(out, chosen, {shard for shard in shards if records.of[shard]["samples"]})
+    replace_text(out / "skips.jsonl", _skip_lines(records.of[shard] for shard in shards))
+    summary["manifest"] = write_list(out, records.of)
     replace_text(out / "README.md", _card(out, summary, chosen))
     set_mark(out, "rendered", made=made)
     replace_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
@@ -138,28 +150,58 @@ def load(out: Path | str) -> Iterator[Shown]:
     """The samples of a rendered set with their frames and times, in the order of the set.
 
     Raises:
-        UsageError: there is no finished rendered set in the folder.
+        UsageError: there is no finished rendered set in the folder, or a shard of it was harmed.
     """
     out = Path(out)
-    chosen = FORMATS[_finished(out)["format"]]
-    for shard in _shards(out, chosen):
-        yield from chosen.read(out, shard)
+    summary = _finished(out)
+    return _read(out, summary, FORMATS[summary["format"]].read)
 
 
 def encoded(out: Path | str) -> Iterator[Files]:
     """`load` without decoding: the JPEG files of the frames, as an engine reads them.
 
     Raises:
-        UsageError: there is no finished rendered set in the folder, or its format is not JPEG.
+        UsageError: as `load`, or the format of the set is not JPEG.
     """
     out = Path(out)
-    name = _finished(out)["format"]
-    chosen = FORMATS[name]
+    summary = _finished(out)
+    chosen = FORMATS[summary["format"]]
     if not isinstance(chosen, JpegFormat):
         allowed = ", ".join(n for n, f in FORMATS.items() if isinstance(f, JpegFormat))
-        raise UsageError(f"{out} holds {name}; frames are files of their own in {allowed}")
-    for shard in _shards(out, chosen):
-        yield from chosen.read_files(out, shard)
+        raise UsageError(
+            f"{out} holds {summary['format']}; frames are files of their own in {allowed}"
+        )
+    return _read(out, summary, chosen.read_files)
+
+
+def _read(
+    out: Path, summary: dict[str, Any], read: Callable[[Path, str], Iterator[T]]
+) -> Iterator[T]:
+    """What is read of each shard, which is looked at before it is read."""
+    try:
+        records = _listed(out, summary)
+    except ValueError as error:
+        raise _harmed_set(out, f"{FILE} {error}") from error
+    shards = _shards(out, FORMATS[summary["format"]]) if records is None else sorted(records)
+    files = {shard: {} if records is None else records[shard]["files"] for shard in shards}
+    for listed in files.values():  # what is missing is told before the first is read
+        if harmed := faults(out, listed, content=False):
+            raise _harmed_set(out, harmed[0])
+    done = 0
+    for shard in (shard for split in SPLITS for shard in shards if shard.startswith(f"{split}-")):
+        if harmed := faults(out, files[shard]):
+            raise _harmed_set(out, harmed[0])
+        if records is not None and not files[shard]:
+            continue  # nothing but skips
+        try:
+            for one in read(out, shard):
+                done += 1
+                yield one
+        except (OSError, ValueError, LookupError, TypeError, EOFError, TarError) as error:
+            raise _harmed_set(out, f"shard {shard} cannot be read: {error}") from error
+    if done != summary["samples"]:
+        why = f"it holds {done:,} of the {summary['samples']:,} samples that summary.json counts"
+        raise _harmed_set(out, why)
 
 
 def _shards(out: Path, chosen: Format) -> list[str]:
@@ -167,9 +209,48 @@ def _shards(out: Path, chosen: Format) -> list[str]:
     return [path.stem for paths in found for path in paths]
 
 
+def _listed(out: Path, summary: dict[str, Any]) -> dict[str, Any] | None:
+    """The records of a finished set; None for one of before they were kept.
+
+    Raises:
+        ValueError: they are not what was written; the message is the end of "FILE …".
+    """
+    listed = read_list(out, summary.get("manifest"))
+    if listed is not None and not all(map(_is_record, listed, listed.values())):
+        raise ValueError("is no list of shards")
+    return listed
+
+
+def _is_record(shard: str, record: Any) -> bool:
+    if not (_NAME.fullmatch(shard) and isinstance(record, dict)):
+        return False
+    counts, files = [record.get(key) for key in _COUNTED], record.get("files")
+    return (
+        all(isinstance(count, int) for count in counts)
+        and isinstance(record.get("skips"), list)
+        and isinstance(files, dict)
+        # Also of a stranger's set, they are those of the shard.
+        and all(f.removeprefix("frames/").startswith(shard) and ".." not in f for f in files)
+    )
+
+
+def _harmed_set(out: Path, what: str) -> UsageError:
+    return UsageError(
+        f"{out}: {what}. Put back what was there, or start the `kuleshov render` again that wrote "
+        "the set, which renders what was harmed anew"
+    )
+
+
+def _say(harmed: Sequence[str]) -> None:
+    more = f" and {len(harmed) - 1} more" if len(harmed) > 1 else ""
+    logging.getLogger(__name__).warning("%s%s; this is rendered again", harmed[0], more)
+
+
 def _finished(out: Path) -> dict[str, Any]:
     if summary := _summary(out):
         return summary
+    if (out / "summary.json").exists():
+        raise _harmed_set(out, "summary.json is no longer what was written")
     raise UsageError(f"{out} holds no rendered set; make one with `kuleshov render OUT -o {out}`")
 
 
@@ -229,32 +310,92 @@ def _pixels(samples: Sequence[Sample], root: Location) -> Sequence[list[Pixels] 
         return [pixels for sample in samples for pixels in _pixels([sample], root)]
 
 
+_COUNTED = ("samples", "frames", "stored", "bytes")
+
+
 class _Records:
-    """What is known of each finished shard.
+    """What is known of each finished shard: counts, skips, and what its files were.
 
     Args:
-        folder: where that is kept.
+        folder: where that is kept until the set is finished.
         out: where the shards lie.
         chosen: their format.
+
+    Attributes:
+        of: the record of each shard that is finished, and as it was written.
     """
 
     def __init__(self, folder: Path, out: Path, chosen: Format) -> None:
         self.folder, self.out, self.chosen = folder, out, chosen
+        self.of: dict[str, dict[str, Any]] = {}
 
-    def has(self, shard: str) -> bool:
-        """Whether a shard is finished and still there."""
-        if not (self.folder / shard).is_file():
-            return False
-        rows = self.out / f"{shard}{self.chosen.suffix}"
-        return rows.is_file() or not self.read(shard)["samples"]
+    def take(self, summary: dict[str, Any]) -> list[str]:
+        """Go on in a finished set: keep the shards that are as they were, if some are not.
 
-    def read(self, shard: str) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads((self.folder / shard).read_text(encoding="utf-8"))
-        return record
+        Returns:
+            What is not as it was, as sentences.
+        """
+        try:
+            listed = _listed(self.out, summary)
+        except ValueError as error:
+            return [f"{self.out / FILE} {error}"]
+        if listed is None:
+            return []
+        found = {shard: faults(self.out, record["files"]) for shard, record in listed.items()}
+        harmed = [f"{self.out / why}" for shard in sorted(found) for why in found[shard]]
+        if added := sorted(_found(self.out) - listed.keys()):
+            harmed.append(f"{self.out}: {added[0]} is no shard of this set")
+        skips = self.out / "skips.jsonl"
+        if not skips.is_file() or skips.read_bytes() != _skip_lines(listed.values()).encode():
+            harmed.append(f"{skips} is not as it was written")
+        if harmed:
+            for shard, record in listed.items():
+                if not found[shard]:
+                    self._keep(shard, record)
+        return harmed
+
+    def find(self, shards: Sequence[str]) -> set[str]:
+        """Which of these shards need not be rendered, as far as is written down and still so."""
+        harmed, before = [], 0
+        for shard in shards:
+            try:
+                text, was_sealed = unsealed(self.folder / shard, shard=shard)
+                record = json.loads(text)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, RecursionError) as error:
+                harmed.append(f"{self.folder / shard} {error}")
+                continue
+            if not was_sealed:
+                record, before = self._listed_now(shard, record), before + 1
+            if not _is_record(shard, record):
+                harmed.append(f"{self.folder / shard} is not what was written")
+            elif wrong := faults(self.out, record["files"]):
+                harmed += [f"{self.out / why}" for why in wrong]
+            else:
+                self.of[shard] = record
+        if harmed:
+            _say(harmed)
+        if before:
+            logging.getLogger(__name__).warning(
+                "%d shards in %s are of a version that did not list their files; those that have "
+                "as many bytes as then are taken as they are",
+                *(before, self.out),
+            )
+        return {*self.of}
+
+    def _listed_now(self, shard: str, record: Any) -> Any:
+        """A record of before files were listed, with a list; None if the sizes say otherwise."""
+        if not (isinstance(record, dict) and record.get("samples")):
+            return {**record, "files": {}} if isinstance(record, dict) else None
+        files = self.chosen.files(self.out, shard)
+        if not all(path.is_file() for path in files) or _size(files) != record.get("bytes"):
+            return None
+        return {**record, "files": entries(self.out, files)}
 
     def count(self, shard: str) -> int:
         """Samples that were worked on."""
-        record = self.read(shard)
+        record = self.of[shard]
         return int(record["samples"]) + len(record["skips"])
 
     def write(
@@ -270,17 +411,26 @@ class _Records:
             "skips": skips,
             "frames": sum(len(item.frames) for row in rows for item in row.sample.media),
             "stored": len(pieces),
-            "bytes": sum(path.stat().st_size for path in files),
+            "bytes": _size(files),
+            "files": entries(self.out, files),
         }
-        replace_text(self.folder / shard, dump_json(record))
+        self._keep(shard, record)
 
-    def summary(self, shards: Sequence[str]) -> dict[str, int]:
-        records = [self.read(shard) for shard in shards]
-        sums = {
-            key: sum(record[key] for record in records)
-            for key in ("samples", "frames", "stored", "bytes")
-        }
-        return {**sums, "skips": sum(len(record["skips"]) for record in records)}
+    def _keep(self, shard: str, record: dict[str, Any]) -> None:
+        replace_text(self.folder / shard, sealed(dump_json(record), shard=shard))
+        self.of[shard] = record
+
+    def summary(self) -> dict[str, int]:
+        sums = {key: sum(record[key] for record in self.of.values()) for key in _COUNTED}
+        return {**sums, "skips": sum(len(record["skips"]) for record in self.of.values())}
+
+
+def _size(files: Sequence[Path]) -> int:
+    return sum(path.stat().st_size for path in files)
+
+
+def _skip_lines(records: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(f"{dump_json(skip)}\n" for record in records for skip in record["skips"])
 
 
 class _Content(NamedTuple):
@@ -308,24 +458,34 @@ def _skip(sample: Sample, failed: Failed) -> Json:
 
 
 def _summary(out: Path) -> dict[str, Any]:
-    """The summary of the rendered set in a folder; empty if none is finished.
+    """The summary of the rendered set in a folder; empty if none is finished, or it was harmed.
 
     Raises:
         UsageError: the folder holds something else.
     """
     check(out, "rendered")
     path = out / "summary.json"
-    summary: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return summary
+    try:
+        summary = json.loads(path.read_text("utf-8"))
+        if summary["format"] in FORMATS and isinstance(summary["skips"], int):
+            return {**summary, "samples": int(summary["samples"])}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        pass
+    return {}
 
 
 def _remove_others(out: Path, chosen: Format, shards: set[str]) -> None:
     """Remove shards of another set, or in another format, that were here before."""
-    found = {path.stem for path in [*out.iterdir(), *out.glob("frames/*")]}
-    for shard in sorted(name for name in found if _NAME.fullmatch(name)):
+    for shard in sorted(_found(out)):
         for other in FORMATS.values():
             if other is not chosen or shard not in shards:
                 other.remove(out, shard)
+
+
+def _found(out: Path) -> set[str]:
+    """What is called like a shard, in any format."""
+    names = {path.name.partition(".")[0] for path in [*out.iterdir(), *out.glob("frames/*")]}
+    return {name for name in names if _NAME.fullmatch(name)}
 
 
 def _card(out: Path, summary: dict[str, Any], chosen: Format) -> str:

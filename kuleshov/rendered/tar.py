@@ -59,9 +59,13 @@ shows it. `SPLIT-NUMBER.rows.jsonl` beside it has the same rows, which is what
                         written.add(key)
                         _add(tar, f"{key}.jpg", pieces[key])
                 _add(tar, f"{row.sample.id}.json", dump_json(_row(row)).encode())
-        index = path.with_suffix(self.rows)
-        replace_text(index, "".join(f"{dump_json(_row(row))}\n" for row in rows))
-        return [path, index]
+        replace_text(
+            path.with_suffix(self.rows), "".join(f"{dump_json(_row(row))}\n" for row in rows)
+        )
+        return self.files(out, shard)
+
+    def files(self, out: Path, shard: str) -> list[Path]:
+        return [out / f"{shard}{suffix}" for suffix in (self.suffix, self.rows)]
 
     def read_files(self, out: Path, shard: str) -> Iterator[Files]:
         jpegs: dict[str, bytes] = {}
@@ -80,8 +84,8 @@ shows it. `SPLIT-NUMBER.rows.jsonl` beside it has the same rows, which is what
                 )
 
     def remove(self, out: Path, shard: str) -> None:
-        for suffix in (self.suffix, self.rows):
-            (out / f"{shard}{suffix}").unlink(missing_ok=True)
+        for path in self.files(out, shard):
+            path.unlink(missing_ok=True)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,176 @@ def test_a_finished_set_is_left_as_it_is(
     monkeypatch.setattr(shards, "_encode", None)
     assert render_set(data, tmp_path, config()) == first
     assert not (tmp_path / ".rendering").exists()
+
+
+HARM: dict[str, Callable[[Path, Path], object]] = {
+    "missing": lambda path, other: path.unlink(),
+    "emptied": lambda path, other: path.write_bytes(b""),
+    "cut": lambda path, other: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "zeroed": lambda path, other: path.write_bytes(bytes(path.stat().st_size)),
+    "exchanged": lambda path, other: path.write_bytes(other.read_bytes()),
+}
+by_harm = pytest.mark.parametrize("harm", HARM)
+
+
+def of_shards(out: Path, name: str, number: int) -> list[Path]:
+    """The files of a shard."""
+    return FORMATS[name].files(out, f"train-{number:05}")
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A finished set of each format, which nobody changes."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in FORMATS}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "SHARD", 4)
+        for name, folder in folders.items():
+            render_set(data, folder, config(name))
+    return folders
+
+
+def kept_in(data: Path, out: Path, name: str) -> int:
+    """Render; returns how many samples did not have to be."""
+    done: list[int] = []
+    render_set(data, out, config(name), lambda what, count, total: done.append(count))
+    return done[0]
+
+
+@by_format
+@by_harm
+def test_a_file_of_a_finished_set_that_was_harmed_is_named_and_rendered_again(
+    name: str, harm: str, data: Path, finished: dict[str, Path], tmp_path: Path
+) -> None:
+    whole = all_bytes(finished[name])
+    count = len(of_shards(finished[name], name, 0))
+    for place in range(count) if name != "mp4" else (0, count - 1):
+        out = tmp_path / str(place)
+        shutil.copytree(finished[name], out)
+        path = of_shards(out, name, 0)[place]
+        HARM[harm](path, of_shards(out, name, 1)[0 if place == 0 else -1])
+        with pytest.raises(UsageError, match=rf"{path.name} (is missing|has ).*render. again that"):
+            list(load(out))
+        assert kept_in(data, out, name) == 8  # all but those of this shard
+        assert all_bytes(out) == whole
+
+
+@by_format
+def test_readers_look_for_all_files_before_the_first_is_read(
+    name: str, finished: dict[str, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(finished[name], tmp_path / "out")
+    of_shards(tmp_path / "out", name, 1)[-1].unlink()
+    with pytest.raises(UsageError, match=r"train-00001.* is missing"):
+        next(load(tmp_path / "out"))
+
+
+@by_format
+@by_harm
+@pytest.mark.parametrize("record", [False, True])
+def test_work_that_was_harmed_after_a_kill_ends_with_the_same_bytes(
+    name: str, harm: str, record: bool, data: Path, finished: dict[str, Path], tmp_path: Path
+) -> None:
+    out = killed_late(data, tmp_path / "out", name)
+    paths = [out / ".rendering" / f"train-{i:05}" for i in range(2)]
+    if not record:
+        paths = [of_shards(out, name, i)[0] for i in range(2)]
+    HARM[harm](*paths)
+    render_set(data, out, config(name))
+    assert all_bytes(out) == all_bytes(finished[name])
+
+
+def killed_late(data: Path, out: Path, name: str) -> Path:
+    """A folder in which two shards are finished."""
+
+    def stop(what: str, done: int, total: int) -> None:
+        if done > 8:
+            raise Killed
+
+    with pytest.raises(Killed):
+        render_set(data, out, config(name), stop)
+    assert len(list((out / ".rendering").glob("train-*"))) == 2
+    return out
+
+
+def unlist(record: Path) -> None:
+    """As a version wrote it that did not list the files of a shard."""
+    old = json.loads(record.read_text().splitlines()[-1])
+    del old["files"]
+    record.write_text(json.dumps(old))
+
+
+@by_format
+def test_shards_of_before_there_were_lists_are_taken_where_they_have_as_many_bytes(
+    name: str,
+    data: Path,
+    finished: dict[str, Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    out = killed_late(data, tmp_path / "out", name)
+    for record in (out / ".rendering").glob("train-*"):
+        unlist(record)
+    of_shards(out, name, 0)[0].write_bytes(b"")
+    assert kept_in(data, out, name) == 4
+    assert all_bytes(out) == all_bytes(finished[name])
+    harmed, old = sorted(record.message for record in caplog.records)
+    assert "2 shards" in harmed + old and "is not what was written" in harmed + old
+
+
+@by_format
+def test_a_finished_set_of_before_there_were_lists_is_taken_with_one_warning(
+    name: str,
+    data: Path,
+    finished: dict[str, Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished[name], out)
+    summary = json.loads((out / "summary.json").read_text())
+    del summary["manifest"]
+    (out / "summary.json").write_text(json.dumps(summary))
+    (out / "manifest.json").unlink()
+    assert len(list(load(out))) == 12 == render_set(data, out, config(name))["samples"]
+    (record,) = caplog.records
+    assert "did not list its files" in record.message
+    suffix = FORMATS[name].suffix
+    (out / f"train-00001{suffix}").unlink()
+    with pytest.raises(UsageError, match="holds 8 of the 12 samples"):
+        list(load(out))
+    (out / f"train-00000{suffix}").write_bytes(b"}")
+    with pytest.raises(UsageError, match="shard train-00000 cannot be read"):
+        list(load(out))
+
+
+@by_harm
+@pytest.mark.parametrize("file", ["manifest.json", "summary.json", "skips.jsonl"])
+def test_what_a_finished_set_says_of_itself_is_looked_at(
+    file: str, harm: str, data: Path, finished: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished["tar"], out)
+    HARM[harm](out / file, finished["parquet"] / file)
+    if file == "manifest.json":
+        with pytest.raises(UsageError, match=r"manifest\.json"):
+            list(load(out))
+    if (file, harm) == ("summary.json", "exchanged"):
+        with pytest.raises(UsageError, match=r"manifest\.json"):
+            list(load(out))
+        with pytest.raises(UsageError, match="--overwrite"):
+            render_set(data, out, config("tar"))
+        return
+    render_set(data, out, config("tar"))
+    assert all_bytes(out) == all_bytes(finished["tar"])
+
+
+def test_a_shard_that_was_added_goes(data: Path, finished: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished["tar"], out)
+    shutil.copy(out / "train-00000.tar", out / "train-00009.tar")
+    assert len(list(load(out))) == 12
+    render_set(data, out, config("tar"))
+    assert all_bytes(out) == all_bytes(finished["tar"])
 
 
 def test_other_settings_and_smaller_sets_replace_what_was_there(
