@@ -50,7 +50,7 @@ class Cache:
         """The array of a key, computed if it is not there, and the same to the last bit."""
         path = self.folder / f"{digest(*key):032x}.npy"
         try:
-            array = _checked(path.read_bytes())
+            array = _checked(path.read_bytes(), path.name)
             os.utime(path)
             return array
         except (OSError, ValueError, EOFError):
@@ -59,7 +59,7 @@ class Cache:
             with replacing(path) as file:
                 written = BytesIO()
                 np.save(written, array, allow_pickle=False)
-                file.write(written.getvalue() + _sum(written.getbuffer()))
+                file.write(written.getvalue() + _sum(written.getbuffer(), path.name))
         except WriteError:
             return array  # a full disk costs time and not the work
         self._written += 1
@@ -88,18 +88,21 @@ class Cache:
                     path.unlink()
 
 
-def _sum(data: bytes | memoryview) -> bytes:
-    return blake2b(data, digest_size=_SUM).digest()
+def _sum(data: bytes | memoryview, name: str) -> bytes:
+    """Of an array and its place: one that was copied to that of another is not taken for it."""
+    state = blake2b(data, digest_size=_SUM)
+    state.update(name.encode())
+    return state.digest()
 
 
-def _checked(data: bytes) -> Array:
+def _checked(data: bytes, name: str) -> Array:
     """The array of a file.
 
     Raises:
         ValueError: it is another one than was written.
     """
     whole, found = data[:-_SUM], data[-_SUM:]
-    if _sum(whole) != found:
+    if _sum(whole, name) != found:
         raise ValueError("not what was written")
     array: Array = np.load(BytesIO(whole), allow_pickle=False)
     return array

@@ -7,7 +7,6 @@ be kept in a file, so that work which a kill or a failure stopped asks for none 
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +19,7 @@ from kuleshov.evaluate.address import check_address, completions
 from kuleshov.evaluate.backends.calls import Calls
 from kuleshov.evaluate.backends.openai import data_url
 from kuleshov.evaluate.config import CallConfig
-from kuleshov.files import append_lines
+from kuleshov.files import append_lines, read_lines
 from kuleshov.randomness import digest
 from kuleshov.sample import Pixels, dump_json
 
@@ -125,12 +124,9 @@ class Endpoint(AbstractContextManager["Endpoint"]):
 
 
 def _read(path: Path) -> dict[str, str]:
-    """Replies by what was asked; a line that a kill cut short is left out."""
+    """Replies by what was asked."""
     replies: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            found = json.loads(line)
-            replies[str(found["asked"])] = str(found["reply"])
-        except (ValueError, LookupError, TypeError, RecursionError):
-            continue
+    for line in read_lines(path):
+        if "asked" in line and "reply" in line:
+            replies[str(line["asked"])] = str(line["reply"])
     return replies

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
+import logging
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from kuleshov.errors import WriteError
 
@@ -124,3 +126,29 @@ def append_lines(path: Path, text: str) -> None:
             file.write(text.encode())
     except OSError as error:
         raise _unwritten(path, error) from error
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file that lines were added to; none if it is not there.
+
+    A line that a kill cut short, or that was harmed since, is left out, and the first of them is
+    named in a warning.
+    """
+    if not path.is_file():
+        return
+    left_out: list[int] = []
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError):
+                value = None
+            if isinstance(value, dict):
+                yield value
+            elif line.strip():
+                left_out.append(number)
+    if left_out:
+        logging.getLogger(__name__).warning(
+            "%s, line %d is no longer whole and is left out (%d such lines)",
+            *(path, left_out[0], len(left_out)),
+        )

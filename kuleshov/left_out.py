@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, final
 
 from kuleshov.errors import UsageError
-from kuleshov.files import append_lines
+from kuleshov.files import append_lines, read_lines
 
 FILE = "left_out.jsonl"
 FEWEST = 1
@@ -88,14 +88,7 @@ class LeftOut:
 
 def left_out(run: Path) -> list[Mapping[str, Any]]:
     """What was left out of a run, each once, with the last reason; [] for nothing."""
-    path = run / FILE
-    if not path.is_file():
-        return []
     found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            one = json.loads(line)
-        except json.JSONDecodeError:  # a kill cut it short
-            continue
+    for one in read_lines(run / FILE):
         found[tuple(value for key, value in one.items() if key != "reason")] = one
     return list(found.values())

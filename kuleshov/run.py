@@ -60,9 +60,23 @@ def begin(
 
 
 def environment(run: Path) -> dict[str, Any]:
-    """What a run folder says of its model, samples and versions."""
-    loaded: dict[str, Any] = json.loads((run / "environment.json").read_text(encoding="utf-8"))
-    return loaded
+    """What a run folder says of its model, samples and versions.
+
+    Raises:
+        UsageError: it no longer says so.
+    """
+    path = run / "environment.json"
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+        why = "is no longer what was written"
+    except (OSError, ValueError, RecursionError) as error:
+        loaded, why = None, f"cannot be read: {error}"
+    if isinstance(loaded, dict):
+        return loaded
+    raise UsageError(
+        f"{path} {why}, so that it is not known what the run was made with; put it back, or start "
+        "the run again in another folder"
+    )
 
 
 def weights_hash(model: str) -> str:

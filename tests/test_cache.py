@@ -96,3 +96,13 @@ def test_an_array_that_was_damaged_within_is_computed_again(tmp_path: Path) -> N
     data[1000:1100] = bytes(100)
     path.write_bytes(data)
     assert (cache.get(("a",), Counted()) == ONE).all()
+
+
+def test_an_array_that_was_copied_to_the_place_of_another_is_computed_again(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 1 << 20)
+    cache.get(("a",), Counted())
+    (path,) = tmp_path.iterdir()
+    cache.get(("b",), Counted(ONE * 2))
+    (other,) = {*tmp_path.iterdir()} - {path}
+    other.write_bytes(path.read_bytes())
+    assert (cache.get(("b",), Counted(ONE * 2)) == ONE * 2).all()

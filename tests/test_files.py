@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kuleshov.errors import WriteError
-from kuleshov.files import replace_text, replacing
+from kuleshov.files import append_lines, read_lines, replace_text, replacing
 
 
 def test_a_replaced_file_is_whole_and_alone(tmp_path: Path) -> None:
@@ -63,3 +63,19 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
             other.write(b"2" * 50)
         one.write(b"1" * 100)
     assert path.read_bytes() == b"1" * 200 and [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("harm", [b'{"a": 3', b"\0" * 9, b"\xc3", b"3", b"[" * 100_000])
+def test_a_line_that_was_harmed_is_named_and_the_others_are_read(
+    harm: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b'{"a": 1}\n' + harm)
+    append_lines(path, '{"a": 2}\n\n')
+    assert list(read_lines(path)) == [{"a": 1}, {"a": 2}]
+    (record,) = caplog.records
+    assert record.message.startswith(f"{path}, line 2 is no longer whole and is left out (1 such")
+
+
+def test_where_there_is_no_file_there_are_no_lines(tmp_path: Path) -> None:
+    assert list(read_lines(tmp_path / "nowhere")) == []

@@ -54,3 +54,14 @@ def test_other_weights_have_another_hash_and_a_hub_name_has_none(tmp_path: Path)
         hashes.add(weights_hash(str(tmp_path)))
     assert len(hashes) == 2
     assert weights_hash("Qwen/Qwen3-VL-2B-Instruct") == ""
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"model": ', b"\xff", b"[]", b"\0\0"])
+def test_a_run_that_no_longer_says_what_it_was_made_with_is_told(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "environment.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"environment\.json (cannot be read|is no longer)"):
+        environment(tmp_path)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from kuleshov.errors import UsageError
-from kuleshov.files import append_lines
+from kuleshov.files import append_lines, read_lines
 from kuleshov.generation import Sampling
 from kuleshov.sample import Json
 
@@ -80,10 +80,10 @@ class Result:
 def load_results(run: Path) -> list[Result]:
     """The results of an evaluation run; of a line that was written twice, the last.
 
-    A line that a kill cut short is left out: its item is simply not done.
+    A line that a kill cut short is left out with a warning: its item is simply not done.
 
     Raises:
-        UsageError: the folder holds none.
+        UsageError: the folder holds none, or something else among them.
     """
     path = run / "results.jsonl"
     if not path.is_file():
@@ -91,11 +91,14 @@ def load_results(run: Path) -> list[Result]:
             f"{run} holds no results; make them with `kuleshov eval MODEL OUT -o {run}`"
         )
     rows: dict[tuple[str, str, int], Result] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in read_lines(path):
         try:
-            result = Result(**json.loads(line))
-        except json.JSONDecodeError:
-            continue
+            result = Result(**line)
+        except TypeError as error:
+            raise UsageError(
+                f"{path} has a line that is no result ({error}); remove it, and the same "
+                "`kuleshov eval` asks that question again"
+            ) from error
         if type(result.num_tokens) is not int:  # an endpoint's word, once written down unchecked
             result = replace(result, num_tokens=None)
         rows[result.sample, result.condition, result.repeat] = result

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from math import fsum
 from pathlib import Path
 from typing import NamedTuple
 
+from kuleshov.files import read_lines
 from kuleshov.report.page import Section, render
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 340, 180, 40, 24
@@ -38,8 +38,7 @@ def curves(run: Path) -> Section | None:
     if not path.is_file():
         return None
     series: dict[tuple[str, str], dict[int, float]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
+    for entry in read_lines(path):
         for key, value in entry.items():
             if isinstance(value, int | float):
                 # A step that was run again after a kill counts once, as run last.

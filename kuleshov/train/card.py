@@ -7,7 +7,6 @@ and is left alone.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from math import fsum
@@ -16,7 +15,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from kuleshov.files import replace_text
+from kuleshov.files import read_lines, replace_text
 from kuleshov.generation import POSITIONS
 from kuleshov.left_out import left_out
 from kuleshov.run import environment, weights_hash
@@ -99,7 +98,7 @@ def _positions(record: dict[str, Any]) -> str:
 def _training(path: Path, phases: Sequence[str]) -> str:
     """What was logged at the start and at the end, as a table; rewards are in [0, 1]."""
     series: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for line in _lines(path):
+    for line in read_lines(path):
         for key, value in line.items():
             watched = key.startswith("task/") or key in ("loss", "reward", "parse_failures")
             if watched and line["phase"] in phases and value is not None:
@@ -128,7 +127,7 @@ def _left_out(run: Path) -> str:
 def _idle(path: Path, phases: Sequence[str]) -> list[str]:
     """Of each phase that taught nothing, how that showed."""
     logs: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-    for line in _lines(path):
+    for line in read_lines(path):
         logs[line["phase"]][line["step"]] = line
     return [
         f"**Nothing was learned ({CALLED[phase]}):** in all of the {len(logs[phase])} logged steps "
@@ -147,7 +146,7 @@ def _evaluations(run: Path, model: Path) -> str:
             continue  # somebody else's results
         if environment(folder.parent).get("weights") != weights:
             continue
-        answers = {(a["sample"], a["condition"], a["repeat"]): a for a in _lines(folder)}
+        answers = {(a["sample"], a["condition"], a["repeat"]): a for a in read_lines(folder)}
         groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         for answer in answers.values():
             groups[answer["task"], answer["condition"]].append(answer)
@@ -159,15 +158,6 @@ def _evaluations(run: Path, model: Path) -> str:
         return "None yet: `kuleshov eval`, then `kuleshov train` again, which trains nothing."
     header = "| task | condition | items | mean reward | no answer |"
     return "\n".join([header, "|---|---|---|---|---|", *rows])
-
-
-def _lines(path: Path) -> Iterable[dict[str, Any]]:
-    """JSON lines, without one that a kill cut short."""
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            continue
 
 
 def _mean(values: Iterable[float]) -> float:

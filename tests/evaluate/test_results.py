@@ -64,3 +64,9 @@ def test_no_answer_is_not_parsed() -> None:
 def test_a_folder_without_results_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="kuleshov eval MODEL OUT"):
         load_results(tmp_path)
+
+
+def test_a_line_that_is_no_result_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_text('{"sample": 3}\n')
+    with pytest.raises(UsageError, match=r"results\.jsonl has a line that is no result"):
+        load_results(tmp_path)
