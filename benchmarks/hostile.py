@@ -19,12 +19,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import hostile_replies, hostile_rows
+from benchmarks import hostile_checkpoints, hostile_replies, hostile_rows
 
 Tries = Callable[[Path], Iterator[tuple[str, str]]]
 """A folder to work in -> (what was tried, "", "traceback" or "silent") of each input."""
 
 PARTS: dict[str, Tries] = {
+    "checkpoints": hostile_checkpoints.tries,
     "replies": hostile_replies.tries,
     "rows": hostile_rows.tries,
 }

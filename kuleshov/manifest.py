@@ -52,21 +52,24 @@ def entries(folder: Path, paths: Iterable[Path], whole: bool = True) -> dict[str
     return {path.relative_to(folder).as_posix(): entry(path, whole=whole) for path in sorted(paths)}
 
 
-def fault(path: Path, listed: Mapping[str, Json], content: bool = True) -> str | None:
+def fault(
+    path: Path, listed: Mapping[str, Json], content: bool = True, grown: bool = False
+) -> str | None:
     """What keeps a file from being the one that was listed, as the end of "FILE …"; None if it is.
 
     Args:
         path: of the file.
         listed: its entry; one that is none itself is told as that.
         content: whether it is read too; else only its size is looked at.
+        grown: whether lines may have been added to it since.
     """
     try:
-        size = path.stat().st_size
+        size, before = path.stat().st_size, int(listed["size"])
         if not path.is_file():
             return "is no file"
-        if size != listed["size"]:
-            return f"has {size:,} bytes in the place of {listed['size']:,}"
-        if content and _hash(path, size, not listed.get("sampled")) != listed["hash"]:
+        if size < before or (size > before and not grown):
+            return f"has {size:,} bytes in the place of {before:,}"
+        if content and _hash(path, before, not listed.get("sampled")) != listed["hash"]:
             return "has other content than when it was written"
     except FileNotFoundError:
         return "is missing"
@@ -190,8 +193,9 @@ def _hash(path: Path, size: int, whole: bool) -> str:
     state = blake2b(digest_size=16)
     with path.open("rb", buffering=0) as file:
         if whole or size <= SAMPLED:
-            while block := file.read(1 << 20):
+            while block := file.read(min(size, 1 << 20)):
                 state.update(block)
+                size -= len(block)
         else:
             for i in range(_BLOCKS):
                 file.seek(i * (size - _BLOCK) // (_BLOCKS - 1), os.SEEK_SET)

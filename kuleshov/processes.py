@@ -6,9 +6,12 @@ Needs no torch where there is one process only.
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from kuleshov.errors import UsageError
+from kuleshov.errors import KuleshovError, UsageError
+
+T = TypeVar("T")
 
 
 def launched() -> int:
@@ -50,3 +53,27 @@ def state() -> Any:
             "launch for the devices of this machine, or as one process"
         )
     return joined
+
+
+def decided(decide: Callable[[], T]) -> T:
+    """What the main process finds, or its error, in all of them: none goes on where another stops.
+
+    Args:
+        decide: called in the main process alone.
+
+    Raises:
+        KuleshovError: as it does.
+    """
+    from accelerate.utils import broadcast_object_list
+
+    told: list[Any] = [None, None]
+    if state().is_main_process:
+        try:
+            told[0] = decide()
+        except KuleshovError as error:
+            told[1] = error
+    answer, refused = broadcast_object_list(told)
+    if refused is not None:
+        raise refused
+    found: T = answer
+    return found

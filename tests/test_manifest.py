@@ -81,3 +81,18 @@ def test_a_sealed_text_that_was_harmed_is_told(tmp_path: Path, harmed: str, why:
     (tmp_path / "a").write_text(harmed)
     with pytest.raises(ValueError, match=why):
         unsealed(tmp_path / "a", part=3)
+
+
+def test_a_file_may_grow_where_lines_are_added_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    for size, whole in ((9, True), (9, False), (SAMPLED + 9, True), (SAMPLED + 9, False)):
+        path.write_bytes(b"x" * size)
+        listed = entry(path, whole=whole)
+        for more in (b"", b"yy"):
+            path.write_bytes(b"x" * size + more)
+            assert fault(path, listed, grown=True) is None
+        assert fault(path, listed) == f"has {size + 2:,} bytes in the place of {size:,}"
+        path.write_bytes(b"x" * (size - 1))
+        assert "in the place of" in str(fault(path, listed, grown=True))
+        path.write_bytes(b"x" * (size - 1) + b"yyy")
+        assert fault(path, listed, grown=True) == "has other content than when it was written"

@@ -36,6 +36,7 @@ from kuleshov.run import begin, environment, samples_hash, weights_hash
 from kuleshov.sample import Reward, Sample, dump_json
 from kuleshov.tasks import score
 from kuleshov.trained_on import trained_on, trained_with, videos_of
+from kuleshov.whole import check_trained
 
 Grade = Callable[[Sample, str], Reward]
 Asked = tuple[Sample, str, int]
@@ -88,6 +89,7 @@ def _evaluate(
 ) -> list[Result]:
     started = (run / "results.jsonl").is_file()
     if shares.main:
+        check_trained(model)
         record = {**_record(model, data, samples, config), "bench": verify(data, progress)}
         if started:
             _check_asked(run, config)

@@ -7,6 +7,7 @@ and is left alone.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from math import fsum
@@ -47,6 +48,7 @@ def write_card(run: Path, model: Path, phases: Sequence[str] = ("sft", "dpo", "g
     if path.is_file():
         card = ModelCard(path.read_text(encoding="utf-8"))
         if not card.text.rstrip().endswith(_LAST):
+            logging.getLogger(__name__).warning("%s is yours, and stays as it is", path)
             return
         for key in ("license", "license_name", "license_link"):
             if card.data.get(key) is not None:

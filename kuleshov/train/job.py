@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +34,16 @@ from kuleshov.train.resume import (
     Checkpoints,
     Heed,
     RenamedWeights,
-    last_whole,
+    checkpoints_of,
+    remove_checkpoint,
     rewind,
     steps_done,
     tokens_seen,
 )
 from kuleshov.train.stand_ins import StandIns
 from kuleshov.train.tower import freeze
+from kuleshov.trained_on import write_trained_on
+from kuleshov.whole import FILE, declare, files_of
 
 CALLED = {"sft": "cold start", "dpo": "preferences", "grpo": "GRPO"}
 """What people call the phases."""
@@ -62,6 +64,7 @@ class Job:
         config: the settings of all phases.
         progress: told of every step.
         figures: told of what is logged.
+        checkpoint: to go on from, if there is one.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Job:
     config: TrainConfig
     progress: Progress
     figures: Figures
+    checkpoint: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -124,10 +128,8 @@ class Job:
         trainer.add_callback(RenamedWeights())
         heed = Heed()
         trainer.add_callback(heed)
-        trainer.add_callback(Checkpoints())
-        here = PartialState()
-        checkpoints = self.folder / "checkpoints"
-        last = last_whole(checkpoints)
+        trainer.add_callback(Checkpoints(self.run, self.name))
+        here, last = PartialState(), self.checkpoint
         before = steps_done(last) if last else 0
         trainer._total_train_tokens = tokens_seen(last) if last else 0
         if here.is_main_process:
@@ -152,15 +154,22 @@ class Job:
         here.wait_for_everyone()
         if here.is_main_process:
             processor.save_pretrained(str(unfinished))
-            sync(unfinished)
+            write_trained_on(unfinished, self.samples, self.model, self.config.positions)
+            self._declare(unfinished)
             os.replace(unfinished, self.target)
-            for checkpoint in checkpoints.glob(
-                "checkpoint-*"
-            ):  # TensorBoard's files stay beside them
-                shutil.rmtree(checkpoint, ignore_errors=True)
+            for checkpoint in checkpoints_of(self.run, self.name):
+                remove_checkpoint(self.run, checkpoint)  # TensorBoard's files stay beside them
         here.wait_for_everyone()
         if heed.agreed():
             raise Notice(f"{CALLED[self.name]} is finished")
+
+    def _declare(self, unfinished: Path) -> None:
+        """Say that the model is whole, which is about to get its name."""
+        adapter = self.folder / "adapter"
+        files = {self.target / one.relative_to(unfinished): one for one in files_of(unfinished)}
+        for folder in (unfinished, adapter):
+            sync(folder)
+        declare(self.run, self.folder / FILE, {**files, **{one: one for one in files_of(adapter)}})
 
 
 def share(total: int, what: str) -> int:

@@ -14,10 +14,12 @@
                          contrastive losses
       model/             the trained model, by the last phase, with its card and the ids of the
                          videos that it was trained on (trained_on.py)
+      PHASE/whole        what the files of the phase's model are (whole.py)
       PHASE/adapter/     with train.lora the adapters of a phase, which its model holds merged
 
 A phase whose model folder exists is done and is not run again; an interrupted one goes on from
 its last checkpoint (resume.py), and ends with the same files as if it had not been interrupted.
+Models and checkpoints are what they were when they were written (whole.py), or the run is refused.
 
 Under `accelerate launch` all processes run this; the first one alone writes.
 """
@@ -27,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from accelerate import PartialState
@@ -35,7 +38,7 @@ from kuleshov.dataset import load_samples, videos_root
 from kuleshov.errors import UsageError
 from kuleshov.media import Renderer
 from kuleshov.owned import writing
-from kuleshov.processes import state
+from kuleshov.processes import decided, state
 from kuleshov.progress import Figures, Progress
 from kuleshov.run import begin, samples_hash, weights_hash
 from kuleshov.sample import Sample
@@ -45,7 +48,11 @@ from kuleshov.train.job import Job
 from kuleshov.train.phases import PHASES, check
 from kuleshov.train.ready import check_model
 from kuleshov.train.reporters import check_installed
-from kuleshov.trained_on import write_trained_on
+from kuleshov.train.resume import going_on
+from kuleshov.whole import check_trained
+
+_STARTED = ("metrics.jsonl", "model", "*/model", "*/checkpoints/checkpoint-*")
+"""What a run folder holds when work was done in it."""
 
 
 def train(
@@ -72,7 +79,8 @@ def train(
     Raises:
         UsageError: no samples to train on, a model that cannot be loaded, a batch that cannot be
             split over the processes, or a run folder that holds something else, or a run with
-            other settings, samples, weights or another number of processes; processes of a
+            other settings, samples, weights or another number of processes, or files that are
+            not what they were; processes of a
             launcher that are not joined; or more samples that cannot be shown than `config` allows.
         MissingVideoError: video tokens reached the model without their features.
         DivergenceError: a loss or gradient is no number, or far too large.
@@ -107,7 +115,7 @@ def _train(
     if PartialState().is_main_process:
         # A key that an earlier version had not is as it would have been: at its default.
         before = {"settings": asdict(TrainConfig())}
-        begin(run, record, config, (run / "metrics.jsonl").is_file(), before)
+        begin(run, record, config, any(any(run.glob(one)) for one in _STARTED), before)
     PartialState().wait_for_everyone()
     renderer = Renderer(videos_root(data), config.cache_megabytes << 20)
     trained = run / "model"
@@ -115,18 +123,23 @@ def _train(
     targets = {name: run / name / "model" for name in phases[:-1]} | {phases[-1]: trained}
     given = (samples, renderer, run)
     to_do = [name for name in phases if not targets[name].exists()]
+    finished = {name: targets[name] for name in phases if name not in to_do}
+    decided(partial(check_trained, model))
+    last = decided(partial(going_on, run, finished, to_do))
     if to_do:
         # All of it before the first phase begins: the last one may begin hours later.
         done = phases[: phases.index(to_do[0])]
         check_model(str(targets[done[-1]]) if done else model, samples, config)
-        for name in to_do:
-            check(Job(name, model, *given, targets[name], config, progress, figures))
-    for name in phases:
-        target = targets[name]
+    starts = [model, *(str(target) for target in targets.values())]
+    jobs = {
+        name: Job(name, start, *given, targets[name], config, progress, figures, last.get(name))
+        for name, start in zip(phases, starts, strict=False)
+    }
+    for name in to_do:
+        check(jobs[name])
+    for name, job in jobs.items():
         if name in to_do:
-            PHASES[name](Job(name, model, *given, target, config, progress, figures))
+            PHASES[name](job)
         if PartialState().is_main_process:
-            write_trained_on(target, samples, model, config.positions)
-            write_card(run, target, phases[: phases.index(name) + 1])
-        model = str(target)
+            write_card(run, job.target, phases[: phases.index(name) + 1])
     return trained

@@ -6,9 +6,11 @@ import json
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from threading import Timer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,11 +18,13 @@ import torch
 from safetensors.torch import load_file
 from transformers import Trainer
 
+from kuleshov.errors import UsageError, WriteError
 from kuleshov.notice import Notice, heeded
 from kuleshov.train import follow as logs
-from kuleshov.train import pipeline
+from kuleshov.train import pipeline, resume
 from kuleshov.train.config import GRPOSettings, SFTSettings, TrainConfig
-from kuleshov.train.resume import last_whole, rewind
+from kuleshov.train.resume import Checkpoints, going_on, last_whole, rewind
+from kuleshov.whole import declare, files_of
 from tests.train.conftest import Setup
 from tests.train.test_objectives_train import by_content
 
@@ -172,17 +176,120 @@ def test_a_run_that_is_told_to_end_goes_on_bit_by_bit(varied: Setup, tmp_path: P
         assert all(torch.equal(found[name], weights[name]) for name in weights)
 
 
+def checkpoint(run: Path, step: int, whole: bool = True, phase: str = "sft") -> Path:
+    """A checkpoint of a few small files."""
+    folder = run / phase / "checkpoints" / f"checkpoint-{step}"
+    (folder / "optimizer_0").mkdir(parents=True)
+    for name in ("model.safetensors", "optimizer.pt", "optimizer_0/.metadata"):
+        (folder / name).write_text(f"{name} of step {step}")
+    if whole:
+        declare(run, folder / "whole", {path: path for path in files_of(folder)})
+    return folder
+
+
 def test_only_whole_checkpoints_are_gone_on_from(tmp_path: Path) -> None:
-    assert last_whole(tmp_path / "nothing") is None
+    folder = tmp_path / "sft" / "checkpoints"
+    assert last_whole(tmp_path, "sft") is None
     for step in (9, 10, 20):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-    assert last_whole(tmp_path) is None and not list(tmp_path.iterdir())
+        checkpoint(tmp_path, step, whole=False)
+    assert last_whole(tmp_path, "sft") is None and not list(folder.iterdir())
     for step in (9, 10, 20):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-    (tmp_path / "checkpoint-9" / "whole").touch()
-    (tmp_path / "checkpoint-10" / "whole").touch()
-    assert last_whole(tmp_path) == tmp_path / "checkpoint-10"
-    assert not (tmp_path / "checkpoint-20").exists()
+        checkpoint(tmp_path, step, whole=step < 20)
+    (folder / "checkpoint-of-mine").mkdir()
+    assert last_whole(tmp_path, "sft") == folder / "checkpoint-10"
+    assert {path.name for path in folder.iterdir()} == {
+        *("checkpoint-9", "checkpoint-10", "checkpoint-of-mine")
+    }
+
+
+HARMS: dict[str, Callable[[Path], object]] = {
+    "deleted": Path.unlink,
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "emptied": lambda path: path.write_bytes(b""),
+    "zeroed": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "exchanged": lambda path: path.write_bytes(path.read_bytes()[::-1]),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("name", ["optimizer.pt", "optimizer_0/.metadata"])
+def test_a_harmed_checkpoint_is_named_and_the_one_before_it_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: str, name: str
+) -> None:
+    before, last = checkpoint(tmp_path, 3), checkpoint(tmp_path, 6)
+    HARMS[harm](last / name)
+    assert last_whole(tmp_path, "sft") == before and not last.exists()
+    assert f"checkpoint-6/{name}" in caplog.text and "goes on from" in caplog.text
+    HARMS[harm](before / name)
+    with pytest.raises(UsageError, match=rf"(?s)checkpoint-3/{name}.*remove \S+/sft/checkpoints"):
+        last_whole(tmp_path, "sft")
+    assert before.is_dir()
+
+
+@pytest.mark.parametrize("told", ["{", "[]", "[[1]]", '{"../x": {}}', "0" * 9, "\x00" * 9])
+def test_a_list_that_is_none_is_named(tmp_path: Path, told: str) -> None:
+    only = checkpoint(tmp_path, 3)
+    (only / "whole").write_text(told)
+    with pytest.raises(UsageError, match="checkpoint-3/whole is no list of files"):
+        last_whole(tmp_path, "sft")
+
+
+@pytest.mark.parametrize("step", [3, 6])
+def test_the_list_of_another_checkpoint_does_not_pass(tmp_path: Path, step: int) -> None:
+    here = checkpoint(tmp_path, 6)
+    other = checkpoint(tmp_path, step, phase="dpo")
+    (here / "whole").write_bytes((other / "whole").read_bytes())
+    with pytest.raises(UsageError, match=r"checkpoint-6/whole says: its files are not listed"):
+        last_whole(tmp_path, "sft")
+
+
+def test_a_checkpoint_without_a_list_is_taken_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = checkpoint(tmp_path, 3, whole=False)
+    (old / "whole").touch()
+    assert last_whole(tmp_path, "sft") == old
+    assert caplog.text.count("has no list of its files") == 1
+
+
+def test_a_checkpoint_goes_without_what_is_not_of_the_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    args, run = SimpleNamespace(), tmp_path
+    states = [
+        SimpleNamespace(global_step=n, max_steps=9, is_world_process_zero=True) for n in (3, 6)
+    ]
+    control = SimpleNamespace(should_save=True)
+    (notes := run / "sft" / "checkpoints" / "checkpoint-3" / "notes.txt").parent.mkdir(parents=True)
+    notes.write_text("mine")
+    callback = Checkpoints(run, "sft")
+    for state in states:
+        callback.on_step_end(args, state, control)
+        folder = run / "sft" / "checkpoints" / f"checkpoint-{state.global_step}"
+        folder.mkdir(exist_ok=True)
+        (folder / "optimizer.pt").write_text("ours")
+        (folder / "odd.name").write_text("ours too, by the list")
+        if state.global_step == 6:  # put there after it was written
+            (notes.parent / "more.txt").write_text("mine")
+        callback.on_save(args, state, control)
+    assert {path.name for path in notes.parent.iterdir()} == {"notes.txt", "more.txt"}
+    assert "more.txt, notes.txt" in caplog.text
+    assert last_whole(run, "sft") == folder
+
+
+def test_the_checkpoint_before_stays_until_the_next_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, new = checkpoint(tmp_path, 3), checkpoint(tmp_path, 6, whole=False)
+    state = SimpleNamespace(global_step=6, max_steps=9, is_world_process_zero=True)
+
+    def full(folder: Path) -> None:
+        raise WriteError("no space left on device")
+
+    monkeypatch.setattr(resume, "sync", full)
+    with pytest.raises(WriteError):
+        Checkpoints(tmp_path, "sft").on_save(None, state, None)
+    assert last_whole(tmp_path, "sft") == before and not new.exists()
 
 
 def test_lost_steps_are_taken_from_the_logs(tmp_path: Path) -> None:
@@ -198,3 +305,19 @@ def test_lost_steps_are_taken_from_the_logs(tmp_path: Path) -> None:
     assert lines(tmp_path / "completions.jsonl") == [{"step": 0}, {"step": 1}]
     rewind(tmp_path, "sft", 0)
     assert lines(tmp_path / "metrics.jsonl") == metrics[3:-1]
+
+
+def test_logs_that_were_harmed_are_named_and_what_can_be_read_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    good = b"".join(b'{"phase": "sft", "step": %d}\n' % step for step in (1, 2, 3))
+    metrics.write_bytes(good)
+    last = checkpoint(tmp_path, 3)
+    metrics.write_bytes(good + b'{"phase": "sft", "step": 4}\n')
+    assert going_on(tmp_path, {}, ["sft"]) == {"sft": last} and not caplog.text
+    metrics.write_bytes(bytes(28) + b"\xff\n[]\n" + good[28:])
+    assert going_on(tmp_path, {}, ["sft"]) == {"sft": last}
+    rewind(tmp_path, "sft", 3)
+    assert metrics.read_bytes() == good[28:]
+    assert "metrics.jsonl has other content" in caplog.text and "2 lines" in caplog.text

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -30,6 +31,10 @@ pytestmark = [
     ),
     pytest.mark.parametrize("varied", ["qwen2_5_vl"], indirect=True),
 ]
+
+
+WINDOW = "grpo/checkpoints/checkpoint-3/window-1.pt"
+"""A file of a checkpoint that is written by the second process."""
 
 
 def free_port() -> int:
@@ -76,7 +81,9 @@ def two(varied: Setup, tmp_path_factory: pytest.TempPathFactory) -> Path:
     process = launch(varied, out, *GIVEN, "whole", "killed")
     told, _ = process.communicate(timeout=300)
     assert process.returncode != 0 and (out / "killed" / "metrics.jsonl").is_file(), told[-4000:]
-    ended(launch(varied, out, "resumed"))
+    shutil.copytree(out / "killed", out / "harmed")
+    (out / "harmed" / WINDOW).write_bytes(b"")
+    ended(launch(varied, out, "harmed", "resumed"))
     return out
 
 
@@ -117,3 +124,10 @@ def test_two_killed_processes_go_on_bit_by_bit(two: Path) -> None:
     assert lines(killed / "completions.jsonl") == rollouts
     found, wanted = weights(killed / "model"), weights(whole / "model")
     assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+
+
+def test_two_processes_refuse_a_harmed_checkpoint_alike(two: Path) -> None:
+    told = [(two / f"refused-{rank}").read_text() for rank in (0, 1)]
+    assert told[0] == told[1] and f"{WINDOW} has 0 bytes in the place of" in told[0]
+    assert (two / "harmed" / WINDOW).is_file()
+    assert (two / "killed" / "grpo" / "whole").is_file()

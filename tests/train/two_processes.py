@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from kuleshov.errors import UsageError
 from kuleshov.randomness import rng_for
 from kuleshov.train import follow as logs
 from kuleshov.train import phases, pipeline
@@ -99,7 +100,9 @@ class Given(VideoGRPOTrainer):
 
 
 def work(data: Path, model: Path, out: Path, names: list[str]) -> None:
-    """Do these runs, each in a folder of its name; "killed" is "whole" that dies in step 5."""
+    """Do these runs, each in a folder of its name; "killed" is "whole" that dies in step 5, and
+    "harmed" is one that is refused, which each process writes down.
+    """
     torch.set_num_threads(1)
     vars(logs)["pretext_reward"] = by_content
     QUALITIES["task"] = lambda sample, text: by_text(text)
@@ -111,9 +114,13 @@ def work(data: Path, model: Path, out: Path, names: list[str]) -> None:
             if name == "killed" and done == 5:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-        config = RUNS["whole" if name in ("killed", "resumed") else name]
+        config = RUNS["whole" if name in ("killed", "resumed", "harmed") else name]
         folder = "killed" if name == "resumed" else name
-        pipeline.train(data, str(model), out / folder, config, follow)
+        try:
+            pipeline.train(data, str(model), out / folder, config, follow)
+        except UsageError as error:
+            assert name == "harmed", error
+            (out / f"refused-{os.environ['RANK']}").write_text(str(error))
 
 
 if __name__ == "__main__":
