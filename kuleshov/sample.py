@@ -187,6 +187,15 @@ class Sample:
         return str(self.provenance.get("entry", self.task))
 
     @property
+    def source(self) -> str:
+        """What its video was cut from, or the first of its video's near-duplicates.
+
+        Samples of one source are not independent of each other.
+        """
+        first = self.provenance.get("near_duplicate_of", self.video_ids[0])
+        return str(self.provenance.get("source", first))
+
+    @property
     def videos(self) -> list[dict[str, Json]]:
         """Id and path of each video that it is of, see `Video.origin`."""
         videos: list[dict[str, Json]] = self.provenance.get("videos", [])

@@ -20,7 +20,6 @@ import pytest
 from kuleshov.dataset import load_samples
 from kuleshov.donors import Lender
 from kuleshov.evaluate import policies
-from kuleshov.evaluate.figures import source_of
 from kuleshov.floors import Constant, best_constant, constants
 from kuleshov.learned_floor import visible
 from kuleshov.randomness import rng_for
@@ -54,10 +53,10 @@ def floor(samples: Sequence[Sample], names: Sequence[str]) -> Floats:
 
 def beaten_by(samples: Sequence[Sample], names: Sequence[str]) -> float:
     """By how many standard errors over sources the best blind answer found is above the floor."""
-    sources = sorted({source_of(sample) for sample in samples})
+    sources = sorted({sample.source for sample in samples})
     drawn = rng_for("blind", len(sources)).permutation(len(sources))
     chosen = {sources[i] for i in drawn[: len(sources) // 2]}
-    first = np.array([source_of(sample) in chosen for sample in samples])
+    first = np.array([sample.source in chosen for sample in samples])
     on = [sample for sample, here in zip(samples, first, strict=True) if here]
     tried = list(islice(constants(on), _TRIED))
     tried.sort(key=lambda one: -float(earned(one, on).mean()))
@@ -75,8 +74,8 @@ def beaten_by(samples: Sequence[Sample], names: Sequence[str]) -> float:
     best = max(found, key=lambda row: float(row[first].mean()))
     gains: dict[str, list[float]] = {}
     for sample, gain in zip(samples, best - floor(samples, names), strict=True):
-        if source_of(sample) not in chosen:
-            gains.setdefault(source_of(sample), []).append(float(gain))
+        if sample.source not in chosen:
+            gains.setdefault(sample.source, []).append(float(gain))
     means = np.array([np.mean(some) for some in gains.values()])
     error = float(means.std(ddof=1)) / np.sqrt(len(means))
     if error == 0:

@@ -57,6 +57,7 @@ def test_nothing_is_learned_from_the_video_itself() -> None:
 
 def test_one_source_gives_the_best_constant() -> None:
     samples = [timed("anomaly", 12.0, [1.0, 3.0], i) for i in range(3)]
-    assert learned_answers(samples, ["one"] * 3) == [[1.0, 3.0]] * 3
-    assert learned_answers([], []) == []
+    samples = [replace(sample, video_ids=("one",)) for sample in samples]
+    assert learned_answers(samples) == [[1.0, 3.0]] * 3
+    assert learned_answers([]) == []
     assert len({len(visible(sample)) for sample in samples}) == 1

@@ -34,13 +34,24 @@ class Finding:
 
 
 class Floor(NamedTuple):
-    """What is earned without looking: mean rewards in [0, 1]."""
+    """What is earned without looking: mean rewards in [0, 1].
+
+    Args:
+        task: or entry of the recipe.
+        samples: how many there are.
+        chance: of answers drawn from the task's prior.
+        best_constant: of the best single answer.
+        constant: that answer, as people read it.
+        learned: of the answers that are learned from what is visible without pixels, on other
+            source videos (`kuleshov.learned_floor`).
+    """
 
     task: str
     samples: int
     chance: float
     best_constant: float
     constant: str
+    learned: float
 
 
 @dataclass(frozen=True)

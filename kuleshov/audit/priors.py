@@ -1,4 +1,4 @@
-"""Answers alone: are they as likely as the task declares, and what does a constant one earn?"""
+"""Answers alone: are they as likely as the task declares, what do they earn without looking?"""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from kuleshov.audit.findings import Finding, Floor, Probed
 from kuleshov.audit.leaks import Looked, Rows, follows_answer, probed, unit_rows
 from kuleshov.audit.probes import NUMBER
 from kuleshov.floors import best_constant, chance
+from kuleshov.learned_floor import learned
 from kuleshov.randomness import rng_for
 from kuleshov.sample import Sample
 from kuleshov.tasks import task_of
@@ -39,8 +40,8 @@ _TEXTS = 16
 
 def floor(samples: Sequence[Sample]) -> Floor:
     best = best_constant(samples)
-    figures = chance(samples), best.reward
-    return Floor(samples[0].entry, len(samples), *figures, best.write(samples[0]))
+    figures = chance(samples), best.reward, best.write(samples[0]), learned(samples)
+    return Floor(samples[0].entry, len(samples), *figures)
 
 
 def warnings(samples: Sequence[Sample], floor: Floor) -> list[Finding]:
@@ -48,6 +49,11 @@ def warnings(samples: Sequence[Sample], floor: Floor) -> list[Finding]:
     task, found = task_of(samples[0]), []
     if floor.best_constant > floor.chance + HIGH:
         text = f"always {floor.constant} earns {floor.best_constant:.3f}, chance {floor.chance:.3f}"
+        found.append(Finding("floor", floor.task, text))
+    if floor.learned > max(floor.chance + HIGH, floor.best_constant):
+        text = (
+            f"what is visible without pixels earns {floor.learned:.3f}, chance {floor.chance:.3f}"
+        )
         found.append(Finding("floor", floor.task, text))
     answer, share = _commonest([task.write(s.answer, s) for s in samples])
     rng = rng_for("audit", "skew", floor.task)

@@ -65,9 +65,9 @@ def check(
         findings = audit(data, samples, rendered, every=drop is not None, progress=shown.progress)
     for one in for_model:
         (findings.errors if one.sample else findings.warnings).append(one)
-    table = empty_table("task", "samples", "chance", "best constant", "which is")
+    table = empty_table("task", "samples", "chance", "learned", "best constant", "which is")
     for floor in findings.floors:
-        figures = f"{floor.chance:.3f}", f"{floor.best_constant:.3f}"
+        figures = [f"{one:.3f}" for one in (floor.chance, floor.learned, floor.best_constant)]
         table.add_row(floor.task, str(floor.samples), *figures, floor.constant)
     out.print(table)
     if findings.probes:

@@ -37,12 +37,6 @@ class Figure(NamedTuple):
     chance: Callable[[Sequence[Sample]], float]
 
 
-def source_of(sample: Sample) -> str:
-    """What is drawn in a bootstrap: its source, or the first of its video's near-duplicates."""
-    first = sample.provenance.get("near_duplicate_of", sample.video_ids[0])
-    return str(sample.provenance.get("source", first))
-
-
 def about_order(samples: Sequence[Sample]) -> list[bool]:
     return [bool(s.provenance.get("about_order", task_of(s).about_order)) for s in samples]
 
@@ -53,11 +47,11 @@ def right_from(samples: Sequence[Sample]) -> list[float]:
 
 
 def _items(scores: npt.ArrayLike, samples: Sequence[Sample]) -> Reported:
-    return micro(scores, [source_of(sample) for sample in samples])
+    return micro(scores, [sample.source for sample in samples])
 
 
 def _tasks(scores: npt.ArrayLike, samples: Sequence[Sample]) -> Reported:
-    return macro(scores, [source_of(s) for s in samples], [s.entry for s in samples])
+    return macro(scores, [s.source for s in samples], [s.entry for s in samples])
 
 
 def _sets(scores: npt.ArrayLike, samples: Sequence[Sample]) -> Reported:
@@ -69,7 +63,7 @@ def _sets(scores: npt.ArrayLike, samples: Sequence[Sample]) -> Reported:
         )
     table: Floats = np.asarray(scores, dtype=np.float64)
     least = np.reshape(right_from(samples), (-1, *[1] * (table.ndim - 1)))
-    sources, names = [source_of(s) for s in samples], [s.provenance["set"] for s in samples]
+    sources, names = [s.source for s in samples], [s.provenance["set"] for s in samples]
     return all_right(table >= least - 1e-9, sources, names, [s.entry for s in samples])
 
 

@@ -23,7 +23,6 @@ from kuleshov.dataset import load_samples
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.bench import verify
 from kuleshov.evaluate.config import EvalConfig
-from kuleshov.evaluate.figures import source_of
 from kuleshov.evaluate.judge import needs_judge
 from kuleshov.evaluate.metrics import scores_of
 from kuleshov.evaluate.results import Result, append_results, load_results
@@ -58,7 +57,7 @@ def _majority(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Jso
 
 def _learned(samples: Sequence[Sample], seed: int, repeat: int) -> Iterator[Json]:
     gradable = [sample for sample in samples if not needs_judge(sample)]
-    learned = learned_answers(gradable, [source_of(sample) for sample in gradable])
+    learned = learned_answers(gradable)
     given = {sample.id: answer for sample, answer in zip(gradable, learned, strict=True)}
     return (given.get(sample.id) for sample in samples)
 

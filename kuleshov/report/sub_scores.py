@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kuleshov.evaluate.figures import source_of
 from kuleshov.evaluate.metrics import PUBLISHED, metric_of
 from kuleshov.evaluate.scores import Answers
 from kuleshov.evaluate.statistics import estimate, micro, paired_difference
@@ -46,7 +45,7 @@ def sub_scores(sets: Sequence[Compared], names: Sequence[str]) -> Section | None
 
 
 def _of(row: str, samples: Sequence[Sample], models: Sequence[Answers]) -> list[SubScore]:
-    sources = [source_of(sample) for sample in samples]
+    sources = [sample.source for sample in samples]
     found = []
     for name in sorted({name for answers in models for name in _names(answers, samples)}):
         # No answer has no parts, and earns 0 in each.

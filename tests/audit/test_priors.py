@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from kuleshov import learned_floor
 from kuleshov.audit import priors
 from kuleshov.audit.leaks import Looked
+from kuleshov.learned_floor import learned
 from kuleshov.sample import Json, Sample
 from kuleshov.tasks import task_of
 from kuleshov.tasks.counting import Counting
 from kuleshov.tasks.jigsaw import Jigsaw
 from kuleshov.tasks.task import Task
 from tests.audit.samples import a_sample, looked
+from tests.test_floors import timed
 
 
 def many(task: Task, answers: list[Json] | None = None, prompt: str = "") -> list[Looked]:
@@ -67,6 +70,24 @@ def test_a_skewed_distribution_and_a_high_floor_are_warned_of_with_figures() -> 
     texts = [f.text for f in priors.warnings(skewed, priors.floor(skewed))]
     assert texts[0] == "always 123 earns 0.750, chance 0.333"
     assert texts[1].startswith("75% of the answers are 123; of guessed ones 2")
+
+
+def test_what_is_visible_without_pixels_is_a_floor_of_its_own() -> None:
+    """Clips of 24 frames change early, those of 48 late: no constant is right for both."""
+    told = [
+        timed("anomaly", 12.0, [1.0, 3.0] if i % 2 else [8.0, 11.0], i, frames=24 if i % 2 else 48)
+        for i in range(40)
+    ]
+    floor = priors.floor(told)
+    assert floor.learned == 1.0 and floor.best_constant < 0.7
+    texts = [finding.text for finding in priors.warnings(told, floor) if finding.kind == "floor"]
+    assert any(text.startswith("what is visible without pixels earns 1.000") for text in texts)
+
+
+def test_of_many_samples_evenly_many_are_asked_for_the_learned_floor() -> None:
+    many = [timed("arrow", 12.0, "AB"[i % 2], i) for i in range(5000)]
+    asked = learned_floor.searched(many, 2000)
+    assert len(asked) < 2000 and priors.floor(many).learned == learned(asked)
 
 
 def test_even_answers_are_not_warned_of() -> None:

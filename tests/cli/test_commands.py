@@ -64,6 +64,7 @@ def test_make_check_and_view_one_after_the_other(short_clips: Path, tmp_path: Pa
     assert list(summary["tasks"]) == ["jigsaw"]
     code, output = run("check", out)
     assert code == 0 and "0 errors" in output and "jigsaw" in output
+    assert "learned" in output and "<th>learned</th>" in (out / "check.html").read_text()
     code, output = run("view", out, "--sheets", "1", "--workers", "0")
     assert code == 0 and "12 samples, 1 with a sheet, and 0 skips" in output
     assert (out / "view" / "index.html").is_file()

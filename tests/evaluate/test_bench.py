@@ -27,7 +27,7 @@ from tests.evaluate.backends.stub import answers, completion, endpoint
 
 FINDINGS = Findings(
     errors=[Finding("leak", "jigsaw", "boundary beats chance")],
-    floors=[Floor("jigsaw", 12, 0.5, 0.6, "2,1")],
+    floors=[Floor("jigsaw", 12, 0.5, 0.6, "2,1", 0.55)],
     probes=[Probed("jigsaw", "boundary", "set", 0.9, 0.5, (0.8, 1.0), 12, "leak", True)],
 )
 KNOBS = {"num_clips": 2, "num_frames": 4, "min_frames": 4, "min_pixels": 1024, "max_pixels": 1024}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.figures import FIGURES, about_order, right_from, source_of
+from kuleshov.evaluate.figures import FIGURES, about_order, right_from
 from kuleshov.sample import Json, Sample
 from kuleshov.tasks import build
 from tests.test_floors import jigsaws
@@ -19,7 +19,7 @@ def samples(*provenances: dict[str, Json]) -> list[Sample]:
 
 def test_a_source_is_the_film_else_the_first_near_duplicate_else_the_video() -> None:
     made = samples({}, {"near_duplicate_of": "d"}, {"near_duplicate_of": "d", "source": "film"})
-    assert [source_of(s) for s in made] == ["0", "d", "film"]
+    assert [s.source for s in made] == ["0", "d", "film"]
 
 
 def test_figures_by_hand() -> None:

@@ -23,7 +23,7 @@ from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by_entry
 from kuleshov.evaluate.adapters.annotations import one_of, rows_of, text_in, texts_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered
-from kuleshov.evaluate.figures import FIGURES, source_of
+from kuleshov.evaluate.figures import FIGURES
 from kuleshov.evaluate.options import Options
 from kuleshov.evaluate.statistics import Reported, macro
 from kuleshov.sample import Sample
@@ -92,7 +92,7 @@ def overall(scores: npt.ArrayLike, samples: Sequence[Sample]) -> Reported:
             rows.append(i)
             groups.append((sample.entry, copy))
     table = np.asarray(scores, dtype=np.float64)[rows]
-    return macro(table, [source_of(samples[i]) for i in rows], groups)
+    return macro(table, [samples[i].source for i in rows], groups)
 
 
 def _number(question: str) -> str:

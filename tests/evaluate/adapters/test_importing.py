@@ -13,7 +13,7 @@ from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.config import BenchmarkConfig
 from kuleshov.evaluate.adapters.importing import import_benchmark
 from kuleshov.evaluate.adapters.table import table
-from kuleshov.evaluate.figures import about_order, source_of
+from kuleshov.evaluate.figures import about_order
 from kuleshov.tasks import task_of
 from tests.evaluate.adapters.conftest import CONFIG, rows, said
 from tests.evaluate.adapters.miniatures import motion_bench, video_mme
@@ -127,7 +127,7 @@ def test_what_a_benchmark_says_of_its_samples_reaches_the_statistics(
 ) -> None:
     samples = load_samples(sets("video_mme"))
     assert about_order(samples) == [True, False, False] * 3
-    assert len({source_of(sample) for sample in samples}) == 3
+    assert len({sample.source for sample in samples}) == 3
 
 
 def test_repeats_are_averaged_and_unanswered_questions_refused(
