@@ -100,7 +100,7 @@ def visible(sample: Sample) -> list[float]:
 def _compared(samples: Sequence[Sample]) -> tuple[list[Answering], npt.NDArray[np.float64]]:
     """The candidates that earn most, and what each earns on each sample: (candidates, samples)."""
     few = searched(samples, _TRIED_ON)
-    tried = sorted(_candidates(samples), key=lambda one: -fsum(_earned(map(one, few), few)))
+    tried = sorted(candidates(samples), key=lambda one: -fsum(_earned(map(one, few), few)))
     tried = tried[: 4 * _KEPT]
     if not tried:
         return [], np.zeros((0, len(samples)))
@@ -117,7 +117,8 @@ def _earned(answers: Iterable[Json], samples: Sequence[Sample]) -> list[float]:
     ]
 
 
-def _candidates(samples: Sequence[Sample]) -> Iterator[Answering]:
+def candidates(samples: Sequence[Sample]) -> Iterator[Answering]:
+    """Constant answers on all clocks, and options by their length."""
     for constant in constants(samples):
         yield constant.to
     options = [len(_OPTION.findall(sample.prompt)) for sample in samples]

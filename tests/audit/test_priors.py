@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from kuleshov import learned_floor
 from kuleshov.audit import priors
 from kuleshov.audit.leaks import Looked
+from kuleshov.floors import searched
 from kuleshov.learned_floor import learned
 from kuleshov.sample import Json, Sample
 from kuleshov.tasks import task_of
@@ -86,7 +86,7 @@ def test_what_is_visible_without_pixels_is_a_floor_of_its_own() -> None:
 
 def test_of_many_samples_evenly_many_are_asked_for_the_learned_floor() -> None:
     many = [timed("arrow", 12.0, "AB"[i % 2], i) for i in range(5000)]
-    asked = learned_floor.searched(many, 2000)
+    asked = searched(many, 2000)
     assert len(asked) < 2000 and priors.floor(many).learned == learned(asked)
 
 
