@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fix gallery docs fuzz outside soak rivals audit-proof pythons bench-data bench-scale bench-view bench-score bench-train test-browser eval-demo hostile perceiver-ablations perceiver-compare clean
+.PHONY: demo test check fix gallery docs fuzz outside soak rivals audit-proof pythons bench-data bench-scale bench-view bench-score bench-saving bench-train test-browser eval-demo hostile perceiver-ablations perceiver-compare clean
 .DEFAULT_GOAL := help
 
 help:
@@ -64,6 +64,9 @@ bench-view: $(READY) ## how long a browser takes to open the page of 10,000 samp
 
 bench-score: $(READY) ## how the time to read an answer grows with its length; ARGS='--only letter'
 	$(BIN)/python -m benchmarks.score $(ARGS)
+
+bench-saving: $(READY) ## what it costs to hash the files of a checkpoint; ARGS='--megabytes 100'
+	$(BIN)/python -m benchmarks.saving $(ARGS)
 
 bench-train: $(READY) ## a GRPO step against stock TRL; ARGS='--device cuda --size 7b' on a GPU
 	$(BIN)/python -m benchmarks.train $(ARGS)

@@ -26,9 +26,9 @@ from kuleshov.sample import Json, dump_json
 FILE = "manifest.json"
 """Of a finished set: its list. The file that says "finished" has the hash of it."""
 
-_BLOCK, _BLOCKS = 1 << 16, 128
+_BLOCK, _BLOCKS = 1 << 13, 128
 SAMPLED = _BLOCK * _BLOCKS
-"""Bytes of a large file that `entry` reads where not all of them are wanted: 8 MiB."""
+"""Bytes of a large file that `entry` reads where not all of them are wanted: 1 MiB."""
 
 
 def entry(path: Path, count: int | None = None, whole: bool = True) -> dict[str, Json]:
@@ -37,7 +37,7 @@ def entry(path: Path, count: int | None = None, whole: bool = True) -> dict[str,
     Args:
         path: of the file.
         count: of what it holds, such as rows, where that is known.
-        whole: whether all of it is hashed. If not, files above 8 MiB are hashed at 128 places, the
+        whole: whether all of it is hashed. If not, files above 1 MiB are hashed at 128 places, the
             first and the last bytes among them: checkpoints have many gigabytes.
     """
     size = path.stat().st_size
