@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from kuleshov.errors import UsageError
 from kuleshov.locations import Location, outside, reason, within
 from kuleshov.sample import IMAGE, VIDEO, Skip, Video
-from kuleshov.tasks.labelled import Labelled, plain
+from kuleshov.tasks.labelled import Labelled, marked, named, plain, unlettered
 
 
 class Label(NamedTuple):
@@ -108,8 +108,11 @@ def _csv(path: Path) -> Iterator[Any]:
     with path.open(encoding="utf-8-sig", newline="") as lines:
         try:
             reader = csv.DictReader(lines)
+            columns = list(reader.fieldnames or ())
+            if twice := [name for name in Label._fields if columns.count(name) > 1]:
+                raise UsageError(f"{path} has the column {twice[0]!r} twice; leave one out")
             for row in reader:
-                if any(row.pop(None, ())):
+                if any(map(str.strip, row.pop(None, ()))):
                     raise UsageError(
                         f"{path}, line {reader.line_num} has more cells than the {len(row)} "
                         "columns of the first line; put texts with commas in double quotes"
@@ -159,16 +162,15 @@ def label(place: str, row: Any) -> Label:
                 f"{place}: its text holds {mark}, which stands for a video or picture "
                 "of the prompt; remove it"
             )
-    options = _unmarked(place, options)
     try:
-        Labelled(options=tuple(options))
+        options = unlettered(options)
+        Labelled(options=options)
+        answer = _letter(answer, options) if options else answer
     except UsageError as error:
         raise UsageError(f"{place}: {error}") from error
-    if options:
-        answer = _letter(place, answer, options)
-    elif not plain(answer):
+    if not plain(answer):
         raise UsageError(f"{place}: answer is {answer!r}; allowed: a text with a letter or digit")
-    return Label(place, video, question, answer, tuple(options))
+    return Label(place, video, question, answer, options)
 
 
 def whole(text: str) -> bool:
@@ -178,39 +180,17 @@ def whole(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-_MARK = re.compile(r"\(?([A-Z])[.):]\s+(.*\S)\s*", re.DOTALL)
-
-
-def _unmarked(place: str, options: list[str]) -> list[str]:
-    """Options without the letters that they bring, which are those that they are shown with.
-
-    Raises:
-        UsageError: all of them bring letters, and not A, B, C, ... in order.
-    """
-    marks = [_MARK.fullmatch(option.strip()) for option in options]
-    found = [mark for mark in marks if mark is not None]
-    if len(found) < max(2, len(options)):
-        return options
-    if "".join(mark[1] for mark in found) != ascii_uppercase[: len(options)]:
-        raise UsageError(
-            f"{place}: options is {options!r}, with letters other than A, B, C, ... in order; "
-            "options are shown behind letters in order, so leave the letters out"
-        )
-    return [mark[2] for mark in found]
-
-
-def _letter(place: str, answer: str, options: list[str]) -> str:
+def _letter(answer: str, options: Sequence[str]) -> str:
     """The letter of the option that is the answer, which may be named by either."""
-    letters = ascii_uppercase[: len(options)]
-    marked = _MARK.fullmatch(answer)
-    for letter, option in zip(letters, options, strict=True):
+    mark = marked(answer)
+    for letter, option in zip(ascii_uppercase, options, strict=False):
         if plain(option) == plain(answer):
             return letter
-        if marked and marked[1] == letter and plain(option) == plain(marked[2]):
+        if mark and mark[0] == letter and plain(option) == plain(mark[1]):
             return letter
-    if len(answer) == 1 and answer.upper() in letters:
+    if re.fullmatch("[A-Za-z]", answer) and named(answer.upper(), options) >= 0:
         return answer.upper()
-    raise UsageError(f"{place}: answer is {answer!r}; allowed: one of {options}, or its letter")
+    raise UsageError(f"answer is {answer!r}; allowed: one of {list(options)}, or its letter")
 
 
 # Cells of any length: what is in columns that are not asked for does not matter.

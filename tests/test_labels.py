@@ -241,6 +241,10 @@ def test_what_stands_for_media_is_refused_in_a_row(
         (["A. red", "B. green"], "B. green", "B"),
         (["(A) red", "(B) green"], "red", "A"),
         (["A) red", "B) green", "C) blue"], "C) blue", "C"),
+        (["A.red", "B.green"], "B", "B"),
+        (["a) red", "b) green"], "b", "B"),
+        (["[A] red", "[B] green"], "[B] green", "B"),
+        (["A - red", "B - green"], "green", "B"),
     ],
 )
 def test_options_bring_their_letters(
@@ -251,10 +255,41 @@ def test_options_bring_their_letters(
     assert label.answer == letter and label.options[0] == "red"
 
 
-@pytest.mark.parametrize("options", [["B. green", "A. red"], ["A. red", "C. green"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["B. green", "A. red"],
+        ["A. red", "C. green"],
+        ["A. red", "A. green"],
+        ["B.green", "A.red"],
+        ["(B)green", "(A)red"],
+        ["b) green", "a) red"],
+        ["B: green", "A: red"],
+        ["[B] green", "[A] red"],
+        ["B - green", "A - red"],
+        ["**B.** green", "**A.** red"],
+        ["Option B: green", "Option A: red"],
+        ["B、green", "A、red"],
+    ],
+)
 def test_letters_out_of_order_are_refused(tmp_path: Path, options: list[str]) -> None:
     said = refused(tmp_path, CHOICE, {**CHOICE, "options": options, "answer": "B"})
     assert "row 2: options is" in said and "leave the letters out" in said
+
+
+def test_a_letter_that_another_option_brings_is_refused(tmp_path: Path) -> None:
+    row = {**CHOICE, "options": ["B. green", "A. red", "neither"], "answer": "B"}
+    said = refused(tmp_path, CHOICE, row)
+    assert "row 2: the answer is 'B', a letter that 'B. green' brings" in said
+    (label,) = read_labels(lines(tmp_path / "a.jsonl", [{**row, "answer": "A. red"}]))
+    assert label.answer == "B"
+
+
+@pytest.mark.parametrize("options", [["A.M.", "P.M."], ["A.D.", "B.C."], ["A:B", "B:A"]])
+def test_what_only_looks_like_letters_stays(tmp_path: Path, options: list[str]) -> None:
+    row = {**CHOICE, "options": options, "answer": options[1]}
+    (label,) = read_labels(lines(tmp_path / "a.jsonl", [row]))
+    assert label.options == tuple(options) and label.answer == "B"
 
 
 def test_one_option_with_a_letter_is_no_list_of_letters(tmp_path: Path) -> None:
@@ -281,7 +316,25 @@ def test_a_comma_that_is_not_quoted_is_refused(tmp_path: Path) -> None:
     assert [label.question for label in read_labels(path)] == ["Who?", "Which, or is it?"]
 
 
-def test_cells_may_be_long(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("video,question,answer,options\na.mp4,Which?,red,red,green\n", "line 2 has more cells"),
+        ('video,question,answer\na.mp4,"Who?",b\na.mp4,Is it "x, y"?,b\n', "line 3 has more"),
+        ("video,question,answer\na.mp4,Who?\n", "row 1: answer is None"),
+        ("video,question,answer,answer\na.mp4,Who?,b,c\n", "the column 'answer' twice"),
+    ],
+)
+def test_cells_that_are_lost_are_told(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text(f"video,question,answer,notes\na.mp4,Who?,a cat,{'x' * 140_000}\n")
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        read_labels(path)
+
+
+@pytest.mark.parametrize("cell", ["x" * 140_000, '"' + "x,\n" * 70_000 + '"'])
+@pytest.mark.parametrize("line", ["{},a.mp4,Who?,a cat", "{0},a.mp4,Who?,a cat, "])
+def test_cells_may_be_long(tmp_path: Path, cell: str, line: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"notes,video,question,answer\n{line.format(cell)}\n")
     assert [label.answer for label in read_labels(path)] == ["a cat"]

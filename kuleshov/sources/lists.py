@@ -94,11 +94,14 @@ class Csv(TextFile):
             header = next(lines, None)
             if header is None:
                 return
-            place = header.index(choose_column(str(self.where), header, self.asked.column))
+            column = choose_column(str(self.where), header, self.asked.column)
+            if header.count(column) > 1:
+                raise UsageError(f"{self.where} has the column {column!r} twice; leave one out")
+            place = header.index(column)
             for cells in lines:
                 if not cells:
                     continue
-                if any(cells[len(header) :]):
+                if any(map(str.strip, cells[len(header) :])):
                     raise UsageError(
                         f"{self.line(lines.line_num)} has more cells than the {len(header)} "
                         "columns of the first line; put texts with commas in double quotes"

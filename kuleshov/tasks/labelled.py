@@ -25,6 +25,13 @@ from kuleshov.tasks.task import Donors, Part, Task, Unit
 
 CHOICE = "Answer with the letter of the right option."
 TEXT = "Answer in as few words as possible."
+_MARK = re.compile(
+    r"\s*(?:option\s+)?[(\[*]*([A-Z])"
+    r"(?:(?:[.)\]:*、．：]+|\s+[-–—])(\s+)|[.)\]:*、．：]+(?![A-Z](?:[.:]|$)))(\S.*?)\s*",
+    re.DOTALL | re.IGNORECASE,
+)
+"""A letter before an option, as people write it, and the option; with white space between them, or
+without where it is no abbreviation such as A.D. or ratio such as A:B."""
 _LETTER = re.compile(r"\(?([A-Za-z])\)?[.:]?")
 
 
@@ -151,6 +158,63 @@ def plain(text: str) -> str:
     'a red car'
     """
     return " ".join(text.casefold().split()).strip(" .,;:!?\"'")
+
+
+def unlettered(options: Sequence[str]) -> tuple[str, ...]:
+    """Options without the letters that they bring, which are those that they are shown with.
+
+    Raises:
+        UsageError: the letters are not A, B, C, ... in order, so that an answer by its letter
+            would name another option.
+
+    >>> unlettered(["A. a car", "(B) a bus"]), unlettered(["E. coli", "yeast"])
+    (('a car', 'a bus'), ('E. coli', 'yeast'))
+    """
+    marks = [mark for option in options if (mark := _MARK.fullmatch(option))]
+    own = ascii_uppercase[: len(options)]
+    if len(options) < 2 or len(marks) < len(options):
+        return tuple(options)
+    letters = "".join(mark[1].upper() for mark in marks)
+    if letters == own:
+        return tuple(mark[3] for mark in marks)
+    apart = all(mark[2] for mark in marks)
+    if sorted(letters) == list(own) or (apart and "A" in letters):
+        raise UsageError(
+            f"options is {list(options)!r}, with letters other than A, B, C, ... in order; "
+            "options are shown behind letters in order, so leave the letters out"
+        )
+    return tuple(options)
+
+
+def marked(text: str) -> tuple[str, str] | None:
+    """The letter that an option or answer brings, and what is behind it; None if it brings none.
+
+    >>> marked("(b) a bus"), marked("a bus")
+    (('B', 'a bus'), None)
+    """
+    mark = _MARK.fullmatch(text)
+    return (mark[1].upper(), mark[3]) if mark else None
+
+
+def named(letter: str, options: Sequence[str]) -> int:
+    """The place of the option that a letter names; -1 if there is none.
+
+    Args:
+        letter: large.
+        options: behind whose letters it stands.
+
+    Raises:
+        UsageError: another option brings this letter.
+    """
+    place = ascii_uppercase.index(letter)
+    for i, option in enumerate(options):
+        mark = marked(option)
+        if mark and mark[0] == letter and i != place:
+            raise UsageError(
+                f"the answer is {letter!r}, a letter that {option!r} brings, and options are shown "
+                "behind letters in order; leave the letters out"
+            )
+    return place if place < len(options) else -1
 
 
 def text_of(sample: Sample) -> str:

@@ -106,6 +106,10 @@ def test_listed_files_that_are_gone_are_skips(videos: Path, tmp_path: Path) -> N
         ("l.csv", "path\n", r"l\.csv is empty"),
         ("l.csv", "a,b\n1,2\n", r"has the columns a, b and none of video, path, .* --column"),
         ("l.csv", "a,path\n1,x\n1\n", r"l\.csv, line 3: column 'path' is empty; each line"),
+        ("l.csv", "caption,video\nred, green,x.mp4\n", r"line 2 has more cells than the 2 columns"),
+        ("l.csv", "video,caption\nx,a\nx,a, b\n", r"line 3 has more cells than the 2 columns"),
+        ("l.csv", "video\nx,1.mp4\n", r"line 2 has more cells than the 1 columns"),
+        ("l.csv", "video,video\nx,y\n", r"l\.csv has the column 'video' twice"),
         ("l.jsonl", '{"video": "a"}\n{"video"\n', r"l\.jsonl, line 2 is no JSON .*an object such"),
         ("l.jsonl", "[" * 100_000, r"l\.jsonl, line 1 is no JSON"),
         ("l.jsonl", '["a.mp4"]', r"line 1 is '\[\"a\.mp4\"\]'; each line is an object"),
@@ -119,6 +123,12 @@ def test_broken_lists_say_where_and_what_to_do(
     (tmp_path / name).write_text(text)
     with pytest.raises(UsageError, match=message):
         found(tmp_path / name)
+
+
+@pytest.mark.parametrize("cell", ["x" * 140_000, '"' + "x,\n" * 70_000 + '"'])
+def test_cells_may_be_long_and_behind_them_blank(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "l.csv").write_text(f"video,caption\na.mp4,{cell}\nb.mp4,{cell}, ,\n")
+    assert found(tmp_path / "l.csv").paths == ["a.mp4", "b.mp4"]
 
 
 def test_a_list_that_is_no_text_or_not_there_is_an_error(tmp_path: Path) -> None:

@@ -12,9 +12,7 @@ from kuleshov.evaluate.options import Options
 from kuleshov.sample import Json
 from kuleshov.tasks.given import Given
 from kuleshov.tasks.given_choices import GivenChoice
-from kuleshov.tasks.labelled import plain
-
-_MARK = re.compile(r"\s*\(?([A-Z])[.):]\s*(.*)", re.DOTALL)
+from kuleshov.tasks.labelled import marked, named, plain, unlettered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,21 +59,6 @@ def lettered(options: Options, mark: str = "{}. ") -> str:
     return "\n".join(f"{mark.format(letter)}{text}" for letter, text in lines)
 
 
-def unlettered(options: Sequence[str]) -> tuple[str, ...]:
-    """Options without their letters, if each has its own one.
-
-    >>> unlettered(["A. a car", "(B) a bus"]), unlettered(["E. coli", "yeast"])
-    (('a car', 'a bus'), ('E. coli', 'yeast'))
-    """
-    found = [_MARK.fullmatch(option) for option in options]
-    texts = [
-        match[2].strip()
-        for letter, match in zip(ascii_uppercase, found, strict=False)
-        if match is not None and match[1] == letter
-    ]
-    return tuple(texts if len(texts) == len(options) else (o.strip() for o in options))
-
-
 def chosen(options: Sequence[str], answer: str, place: str) -> Options:
     """Options whose right one is named by its letter, its text, or both.
 
@@ -88,32 +71,35 @@ def chosen(options: Sequence[str], answer: str, place: str) -> Options:
     Raises:
         UsageError: it is none of them.
     """
-    texts = unlettered(options)
     alone = re.fullmatch(r"\(?([A-Z])\)?[.:]?", answer.strip())
-    marked = _MARK.fullmatch(answer)
-    said = {plain(answer), plain(marked[2]) if marked else plain(answer)}
-    same = [i for i, text in enumerate(texts) if plain(text) in said]
-    letter = alone or marked
-    named = ascii_uppercase.index(letter[1]) if letter else -1
-    right = same[0] if same else named
-    if 0 <= named < len(texts) and (alone or named in same):
-        right = named
+    mark = marked(answer)
+    said = {plain(answer), plain(mark[1]) if mark else plain(answer)}
     try:
-        return Options(texts, right)
+        texts = tuple(text.strip() for text in unlettered(options))
+        same = [i for i, text in enumerate(texts) if plain(text) in said]
+        letter = alone[1] if alone else mark[0] if mark else None
+        at = -1
+        if letter and (alone or not same):
+            at = named(letter, texts)
+        elif letter and ascii_uppercase.index(letter) in same:
+            at = ascii_uppercase.index(letter)
+        return Options(texts, same[0] if at < 0 and same else at)
     except UsageError as error:
         raise UsageError(f"{place}: answer {answer!r} to {list(options)}: {error}") from error
 
 
-def split_lines(text: str, mark: str = r"\(?[A-Z][.):]") -> tuple[str, list[str]]:
+def split_lines(text: str, mark: str = "") -> tuple[str, list[str]]:
     r"""A question and the options in the lines below it.
 
     Args:
-        text: lines, of which those that start with a mark are options.
-        mark: pattern of what stands before an option.
+        text: lines, of which those that start with a mark or a letter are options.
+        mark: pattern of what stands before an option, and is taken away; "" for the letters that
+            `chosen` takes away.
 
     >>> split_lines("What is it?\nA. a cat\nB. a dog")
-    ('What is it?', ['a cat', 'a dog'])
+    ('What is it?', ['A. a cat', 'B. a dog'])
     """
+    mark = mark or r"(?=\(?[A-Z][.):]\s*\S)"
     lines = text.strip().split("\n")
     options = [m[1].strip() for line in lines if (m := re.fullmatch(rf"\s*{mark}\s*(.+)", line))]
     asked = [line for line in lines if not re.match(rf"\s*{mark}\s*\S", line)]

@@ -31,7 +31,7 @@ CAPTION = (
     "and why."
 )
 """Ours: the published wording was not at hand."""
-_MARK = re.compile(r"(?:^|[,;\n]\s*|\s)\(?[A-Z][.):]\s+")
+_MARK = re.compile(r"(?:^|[,;\n]\s*|\s)(?=\(?[A-Z][.):]\s+)")
 
 
 @final
@@ -105,7 +105,7 @@ def _split(options: Any, place: str = "") -> list[str]:
     """Options of a list, an object by letter, or one text.
 
     >>> _split("A. a car, B. a bus, or tram, C. none")
-    ['a car', 'a bus, or tram', 'none']
+    ['A. a car', 'B. a bus, or tram', 'C. none']
     """
     if isinstance(options, dict):
         return [text_in(options, key, place) for key in sorted(options)]

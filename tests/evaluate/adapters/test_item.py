@@ -31,6 +31,21 @@ def test_a_letter_alone_is_a_letter_even_where_options_are_letters() -> None:
     assert chosen(["A. C", "B. B", "C. A"], "A", "row 1").texts == ("C", "B", "A")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["B. a dog", "A. a cat"], ["(B)a dog", "(A)a cat"], ["B. a dog", "A. a cat", "neither"]],
+)
+def test_letters_out_of_order_are_refused(options: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"row 1: answer .*leave the letters out"):
+        chosen(options, "B", "row 1")
+
+
+def test_letters_out_of_order_in_lines_are_refused() -> None:
+    _, options = split_lines("What is it?\nB. a dog\nA. a cat")
+    with pytest.raises(UsageError, match=r"row 1: answer .*leave the letters out"):
+        chosen(options, "B", "row 1")
+
+
 def test_what_only_looks_like_a_letter_stays() -> None:
     assert chosen(["E. coli", "yeast"], "E. coli", "row 1").texts == ("E. coli", "yeast")
     assert chosen(["E. coli", "yeast"], "E. coli", "row 1").right == 0
