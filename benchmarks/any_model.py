@@ -335,6 +335,9 @@ def _reader(cls: Any, settings: Any) -> Any:
             found[name] = SIZES[name]
         elif (own := getattr(vision, name, None)) is not None:
             found[name] = own
+    for name, value in {"norm_mean": [0.5] * 3, "norm_std": [0.5] * 3}.items():
+        if getattr(cls, name, value) is None:  # its own are in its checkpoints only
+            found[name] = value
     if hasattr(cls, "draw_on_frames"):
         found["draw_on_frames"] = False  # it needs a font from elsewhere
     return cls(**found)

@@ -143,10 +143,7 @@ class Subject:
         first = self.prompts[0]
         longer = max(self.prompts, key=lambda prompt: len(prompt.input_ids))
         alone = self.following([first])[0]
-        try:
-            beside = self.following([first, longer])[0]
-        except UsageError:  # the model does not take the two in one batch
-            beside = self.following([first, first])[0]
+        beside = self.following([first, longer])[0]
         return float((alone - beside).abs().max())
 
     def tried(self, name: str, run: Callable[[Subject, float], Found], left: float) -> Found:

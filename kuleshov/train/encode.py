@@ -36,7 +36,7 @@ from kuleshov.reward import CLOSE_THOUGHT, OPEN_THOUGHT
 from kuleshov.sample import IMAGE, VIDEO, MediaItem, Pixels, Sample, dump_json
 from kuleshov.tasks import task_of
 from kuleshov.train.pace import Waiting
-from kuleshov.train.pixels import check, joinable, untouched
+from kuleshov.train.pixels import INPUTS, check, joinable, untouched
 from kuleshov.train.stand_ins import UnshownError
 
 Render = Callable[[Sample], list[Pixels]]
@@ -361,33 +361,37 @@ def vision_tokens(config: Any) -> list[int]:
     return [getattr(config, key) for key in keys if getattr(config, key, None) is not None]
 
 
-def alike(encoded: Sequence[Encoded]) -> bool:
-    """Whether the vision inputs of several prompts go into one batch; where a model takes videos as
-    rows of frames, those of other lengths do not.
-    """
-    shapes: dict[str, torch.Size] = {}
-    return all(
-        shapes.setdefault(key, value.shape[1:]) == value.shape[1:]
-        for prompt in encoded
-        for key, value in prompt.videos.items()
-    )
-
-
 def join_videos(encoded: Sequence[Encoded]) -> dict[str, torch.Tensor]:
     """The vision inputs of several prompts, videos and images, each one after the other.
 
+    Where a model takes videos as rows of frames, shorter ones are filled up with frames that are no
+    numbers, which `kuleshov.train.tower.leave_out_filled` lets a model leave out again.
+
     Raises:
-        UsageError: the model takes only videos of as many frames each in one batch.
+        UsageError: they are not of one size, and the model takes no others in one batch.
     """
-    if not alike(encoded):
-        raise UsageError(
-            "this model takes videos of as many frames each in one batch, and here they differ; "
-            "make samples of one number of frames (num_frames), or put one prompt in each batch"
-        )
     keys = {key for prompt in encoded for key in prompt.videos}
-    return {
-        key: torch.cat([p.videos[key] for p in encoded if key in p.videos]) for key in sorted(keys)
-    }
+    joined = {}
+    for key in sorted(keys):
+        parts = [prompt.videos[key] for prompt in encoded if key in prompt.videos]
+        if key == INPUTS["video"][1] and parts[0].dim() == 5:
+            parts = _filled_up(parts)
+        if len({part.shape[1:] for part in parts}) > 1:
+            shapes = ", ".join(str(tuple(part.shape)) for part in parts)
+            raise UsageError(
+                f"this model takes {key} of one size in a batch, and here they have the shapes "
+                f"{shapes}; make samples of one size, or put one prompt in each batch"
+            )
+        joined[key] = torch.cat(parts)
+    return joined
+
+
+def _filled_up(videos: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Rows of frames, each of shape (videos, frames, channels, height, width), of one length."""
+    longest = max(video.size(1) for video in videos)
+    behind = (*(0, 0) * 3, 0)  # nothing to channels, rows and columns
+    pad = torch.nn.functional.pad
+    return [pad(v, (*behind, longest - v.size(1)), value=float("nan")) for v in videos]
 
 
 def left_pad(rows: Sequence[torch.Tensor], value: int) -> torch.Tensor:

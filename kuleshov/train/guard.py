@@ -15,6 +15,7 @@ import torch
 from kuleshov.errors import MissingVideoError
 from kuleshov.train.encode import vision_tokens
 from kuleshov.train.pixels import INPUTS, count_features
+from kuleshov.train.tower import leave_out_filled
 
 
 def guard(model: Any) -> torch.utils.hooks.RemovableHandle:
@@ -27,12 +28,14 @@ def guard(model: Any) -> torch.utils.hooks.RemovableHandle:
             there are some is checked.
 
     Returns:
-        The handle of the hook; `handle.remove()` takes the guard off.
+        The handle of the hook; `handle.remove()` takes the guard off. What stays is that the model
+        leaves out frames which only fill up a batch (tower.py).
 
     Raises (from the model's forward):
         MissingVideoError: the ids hold such tokens, and no features or another number of them.
     """
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
+    leave_out_filled(core)
 
     def check(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         ids = kwargs.get("input_ids", args[0] if args else None)

@@ -9,7 +9,8 @@
               a row of images. InternVL; SmolVLM, whose rows of tiles are taken apart here, so that
               prompts of any number of frames go into one batch.
     videos    a row of pictures of one size for each video (`pixel_values_videos`, shape (videos,
-              frames, channels, height, width)), as many frames in all of a batch. LLaVA-OneVision.
+              frames, channels, height, width)); shorter ones of a batch are filled up, and the
+              model encodes each without (tower.py). LLaVA-OneVision.
 
 What a family has of these is read off its processor, its configuration and its inputs, so that
 no name of a family stands anywhere. A family with a layout of its own is added here. Where it is
@@ -40,6 +41,11 @@ _PLAIN = {
     "do_image_splitting": False,
     "use_token_compression": False,
 }
+
+_OTHER_LAYOUT = (
+    "The family lays frames out in a way that is not known here; take a model with one of the "
+    "layouts that docs/training.md names"
+)
 
 
 def untouched(reader: Any) -> dict[str, Any]:
@@ -122,8 +128,14 @@ def check(
         _, pixels, name = INPUTS[medium]
         if name in fields and hasattr(reader, "merge_size"):
             here: int | None = int(fields[name].prod(dim=-1).sum()) // reader.merge_size**2
+            if len(fields[name]) != len(given):
+                raise UsageError(
+                    f"{name} has {len(fields[name])} rows; expected: {len(given)}, one for each "
+                    f"{medium}. {_OTHER_LAYOUT}"
+                )
+            patch = fields[pixels][0].numel() // reader.patch_size**2
             for item, grid in zip(given, fields[name].tolist(), strict=True):
-                _check_grid(reader, medium, item, grid)
+                _check_grid(reader, medium, item, grid, patch // item.shape[1])
         elif pixels in fields:
             # Where only one of them is there, it holds the pictures of both.
             alone = INPUTS["video"][1] not in fields
@@ -132,39 +144,52 @@ def check(
                 if alone
                 else [f for v in given for f in v]
             )
-            here = _tiles(processor, fields[pixels], len(shown))
+            here = _tiles(processor, pixels, fields[pixels], len(shown))
         else:
             here = 0
         features = None if features is None or here is None else features + here
     known = [getattr(processor, token, None) for token, _, _ in INPUTS.values()]
     tokens = sum(int((ids == token).sum()) for token in known if token is not None)
-    if tokens != features if features is not None else (images or videos) and not tokens:
+    if features is None and not tokens:
+        own = [getattr(processor, f"{medium}_token", None) for medium in INPUTS]
         raise MissingVideoError(
-            f"the prompt holds {tokens} vision tokens for {features or 'unknown'} features; "
+            "none of the tokens that the processor names as those of images and videos "
+            f"({', '.join(map(str, own))}) is in the prompt, so it is not known which tokens stand "
+            "for features, and a loss of them would not show; expected: one for each feature. "
+            f"{_OTHER_LAYOUT}"
+        )
+    if features is not None and tokens != features:
+        raise MissingVideoError(
+            f"the prompt holds {tokens} vision tokens for {features} features; "
             "expected: as many of both. The processor does not fit its tokenizer or its model, or "
             "the text of the question holds vision tokens: compare their special tokens and sizes"
         )
     return features is not None
 
 
-def _tiles(processor: Any, pixels: torch.Tensor, shown: int) -> int | None:
+def _tiles(processor: Any, name: str, pixels: torch.Tensor, shown: int) -> int | None:
     """How many features a processor announces for pictures, None if it does not."""
     if pixels.dim() not in (4, 5):
         return None
     tiles = pixels.shape[0] if pixels.dim() == 4 else pixels.shape[0] * pixels.shape[1]
     if tiles != shown:
         raise UsageError(
-            f"the processor made {tiles} tiles of {shown} frames and images; expected: one of "
-            "each. Switch off what drops, adds or cuts frames in its settings (do_sample_frames, "
-            "crop_to_patches, do_pad)"
+            f"{name} has the shape {tuple(pixels.shape)}; expected: a tile for each of {shown} "
+            "frames and images. If it has tiles, switch off what drops, adds or cuts frames in the "
+            f"processor's settings (do_sample_frames, crop_to_patches, do_pad). If not: "
+            f"{_OTHER_LAYOUT}"
         )
     announced = (getattr(processor, name, None) for name in ("image_seq_length", "image_seq_len"))
     each = next((number for number in announced if number is not None), None)
     return None if each is None else tiles * int(each)
 
 
-def _check_grid(reader: Any, medium: str, item: torch.Tensor, grid: Sequence[int]) -> None:
-    """One video or image, of shape (frames, channels, height, width), and its grid."""
+def _check_grid(
+    reader: Any, medium: str, item: torch.Tensor, grid: Sequence[int], held: int
+) -> None:
+    """One video or image, of shape (frames, channels, height, width), its grid, and of how many
+    frames each of its patches is.
+    """
     times, down, right = grid
     height, width = item.shape[-2:]
     made = (down * reader.patch_size, right * reader.patch_size)
@@ -174,10 +199,19 @@ def _check_grid(reader: Any, medium: str, item: torch.Tensor, grid: Sequence[int
             f"{made[1]}, which changes its tokens; allowed: sides that are multiples of "
             f"{reader.patch_size * reader.merge_size}. Make the samples with this as size_multiple"
         )
-    if medium == "video" and times * reader.temporal_patch_size != len(item):
+    if medium == "image":
+        return
+    merged = reader.temporal_patch_size
+    if held != merged:
         raise UsageError(
-            f"the processor made {times * reader.temporal_patch_size} frames of a video of "
-            f"{len(item)}; allowed: multiples of {reader.temporal_patch_size}, none of them "
+            f"each patch of pixel_values_videos holds {held} frames, though the processor's "
+            f"temporal_patch_size is {merged}, so it is not known how many features the model "
+            f"makes of them. {_OTHER_LAYOUT}"
+        )
+    if times * merged != len(item):
+        raise UsageError(
+            f"the processor made {times * merged} frames of a video of "
+            f"{len(item)}; allowed: multiples of {merged}, none of them "
             "dropped. Make the samples with such a num_frames, and switch off the processor's "
             "do_sample_frames"
         )

@@ -13,8 +13,11 @@ encoder, merger or projector.
 
 Models take embeddings as `mm_encoder_outputs`, which transformers' own `generate` passes on. Where
 a model has no such argument, where an adapter sits in the tower (its state is no weight) and where
-no key is known, the pixels go to the model as ever; but those of videos that are no one batch, as
-their lengths differ, are encoded prompt by prompt, with gradient.
+no key is known, the pixels go to the model as ever.
+
+A model that takes videos as rows of frames (pixels.py) takes rows of one length. Shorter videos of
+a batch are filled up (`kuleshov.train.encode.join_videos`), and `leave_out_filled` has each encoded
+by itself, without what fills it up: in training, in `generate` and here alike.
 
 Prior art: LongVILA-R1 (arXiv 2507.07966, MR-SP) encodes a video once for all rollouts and both
 models. The key by content of the weights is ours.
@@ -27,14 +30,16 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import wraps
 from hashlib import blake2b
+from types import MethodType
 from typing import Any, final
 from weakref import WeakKeyDictionary
 
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from kuleshov.train.encode import Encoded, alike, join_videos
+from kuleshov.train.encode import Encoded, join_videos
 
 Outputs = dict[str, Any]
 """For "image" and "video" what `get_image_features` and `get_video_features` return."""
@@ -57,6 +62,34 @@ def freeze(model: Any) -> None:
     """Train no weight of the vision tower, merger and projector included."""
     for weight in weights_of(model):
         weight.requires_grad_(False)
+
+
+def leave_out_filled(model: Any) -> None:
+    """Let a model encode rows of frames without the frames that only fill them up.
+
+    Args:
+        model: a transformers model, or a PEFT wrapper of one. One that has no features of videos
+            stays as it is.
+    """
+    backbone = _core(model).base_model
+    features = getattr(type(backbone), "get_video_features", None)
+    if features is None:
+        return
+
+    @wraps(features)
+    def without_filled(self: Any, pixel_values_videos: torch.Tensor, *args: Any, **kw: Any) -> Any:
+        rows = pixel_values_videos
+        if rows.dim() != 5 or not (filled := rows[:, :, 0, 0, 0].isnan()).any():
+            return features(self, rows, *args, **kw)
+        told = [
+            features(self, video[~none][None], *args, **{**kw, "return_dict": True})
+            for video, none in zip(rows, filled, strict=True)
+        ]
+        joined = _joined([{"video": one} for one in told], rows.device)["video"]
+        return joined if kw.get("return_dict", True) else joined.to_tuple()
+
+    # Bound to it, so that a copy of the model has one of its own.
+    backbone.get_video_features = MethodType(without_filled, backbone)
 
 
 @final
@@ -93,9 +126,6 @@ class Tower:
         weights = self._weights(core)
         if weights is not None and all(prompt.key is not None for prompt in prompts):
             outputs = [self._outputs(core, prompt, weights, device) for prompt in prompts]
-        elif _takes_embeddings(core) and not alike(prompts):
-            # Their pixels are no one batch, their embeddings are.
-            outputs = [_encoded(core, prompt, device) for prompt in prompts]
         else:
             return {key: value.to(device) for key, value in join_videos(prompts).items()}
         known = join_videos([_without_pixels(prompt) for prompt in prompts])
@@ -183,9 +213,9 @@ def _without_pixels(prompt: Encoded) -> Encoded:
 
 
 def _encoded(
-    core: Any, prompt: Encoded, device: torch.device | str, kept_on: torch.device | str = ""
+    core: Any, prompt: Encoded, device: torch.device | str, kept_on: torch.device | str
 ) -> Outputs:
-    """A prompt's embeddings, computed on a device and kept there or on another."""
+    """A prompt's embeddings, computed on a device and kept on another."""
     outputs = {}
     for medium in ("image", "video"):
         run = getattr(core.base_model, f"get_{medium}_features", None)
@@ -194,11 +224,7 @@ def _encoded(
         if run is not None and any(key.startswith(_PIXELS) for key in taken):
             told = run(**taken, return_dict=True)
             found = {name: getattr(told, name, None) for name in _FIELDS}
-            kept = {
-                name: _to(value, kept_on or device)
-                for name, value in found.items()
-                if value is not None
-            }
+            kept = {name: _to(value, kept_on) for name, value in found.items() if value is not None}
             outputs[medium] = type(told)(**kept)
     return outputs
 
@@ -208,7 +234,11 @@ def _joined(outputs: Sequence[Outputs], device: torch.device | str) -> Outputs:
     joined = {}
     for medium in sorted({medium for some in outputs for medium in some}):
         parts = [some[medium] for some in outputs if medium in some]
-        fields = {name: [part[name] for part in parts] for name in _FIELDS if name in parts[0]}
+        fields = {
+            name: [part[name] for part in parts]
+            for name in _FIELDS
+            if parts[0].get(name) is not None
+        }
         if "deepstack_features" in fields:  # for each layer those of all videos
             layers = zip(*fields["deepstack_features"], strict=True)
             fields["deepstack_features"] = [_chain(layer) for layer in layers]

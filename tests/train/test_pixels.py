@@ -56,8 +56,9 @@ def test_other_frames_than_the_recipe_has_are_refused(
         pytest.skip("its processor has no time stamps for more frames, and fails by itself")
     assert encoder.tells_times in (True, False)  # found out before the processor is spoilt
     spoil(encoder, change)
-    wanted = f"{made} tiles of 8" if setup.tiled else f"{made} frames of a video of 8"
-    with pytest.raises(UsageError, match=rf"sample \w+: the processor made {wanted}.*do_sample"):
+    tiles = rf"pixel_values has the shape \({made}, 3, \d+, \d+\); expected: a tile for each of 8"
+    wanted = tiles if setup.tiled else f"the processor made {made} frames of a video of 8"
+    with pytest.raises(UsageError, match=rf"sample \w+: {wanted}.*do_sample"):
         encoder(one_video(setup))
 
 

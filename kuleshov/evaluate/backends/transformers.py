@@ -12,7 +12,7 @@ from kuleshov.evaluate.backends.encoding import Encoding
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.randomness import digest
 from kuleshov.sample import Sample
-from kuleshov.train.encode import alike, batch, vision_tokens
+from kuleshov.train.encode import batch, vision_tokens
 from kuleshov.train.generation import ends, plain
 from kuleshov.train.guard import guard
 from kuleshov.train.model import load_model
@@ -55,8 +55,6 @@ class Transformers(Backend):
     @torch.no_grad()
     def _answers(self, requests: Sequence[Request]) -> list[Reply]:
         encoded = [self.encode(request) for request in requests]
-        if not alike(encoded):
-            return [reply for request in requests for reply in self._answers([request])]
         tokenizer, config = self.processor.tokenizer, self.config
         padded = batch(encoded, tokenizer.pad_token_id)
         inputs = {key: value.to(self.model.device) for key, value in padded.items()}
