@@ -51,7 +51,12 @@ _FILES = (
     *(f"tiny/{name}" for name in _MODEL),
     *(f"train/{name}" for name in (*_RUN, "metrics.jsonl", "completions.jsonl", "left_out.jsonl")),
     *(f"train/{model}/{name}" for model in ("model", "model.tmp") for name in _MODEL),
-    *(f"train/{phase}/no_pair.json" for phase in _PHASES),
+    *(f"train/{phase}/{name}" for phase in _PHASES for name in ("no_pair.json", "whole")),
+    *(
+        f"train/{phase}/checkpoints/{name}"
+        for phase in _PHASES
+        for name in ("README.md", "runs/*/events.out.tfevents.*")  # TRL's, and TensorBoard's
+    ),
     *(
         f"train/{phase}/{folder}/{name}"
         for phase in _PHASES

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kuleshov.demo import demo
+from kuleshov.demo import _FILES, demo
 from kuleshov.errors import UsageError
+from kuleshov.owned import MARK, remove
 
 RECIPE = {
     "demo": {"num_clips": 12, "family": "qwen2_5_vl"},
@@ -63,6 +64,11 @@ def test_demo_goes_from_clips_to_a_page_with_figures(recipe: Path, tmp_path: Pat
     assert figures["interval"] is None
     assert "too few for an interval" in page.read_text()
     assert "12 procedural clips of seed 0" in page.read_text()
+
+    # The next demo in that folder starts over, and nothing of this one is in its way.
+    remove(tmp_path / "out", *_FILES)
+    left = [str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*")]
+    assert left == [MARK]
 
 
 def test_demo_runs_on_two_videos_of_your_own(recipe: Path, tmp_path: Path, clips: Path) -> None:
