@@ -16,6 +16,7 @@ from kuleshov.sample import Json
 from kuleshov.train.adapters import adapted
 from kuleshov.train.config import GRPOSettings, LoRASettings, TrainConfig
 from kuleshov.train.memory import Load, Memory, Shape, estimate, shape_of
+from kuleshov.train.sharing import unshared
 from kuleshov.train.sizes import config_of, skeleton
 
 TEXT_TOKENS = 256
@@ -44,7 +45,12 @@ class Batches(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What was found."""
+    """What was found.
+
+    Args:
+        apart: why each completion has a prompt of its own, "" if a prompt is computed once for all
+            of its group.
+    """
 
     model: str
     shape: Shape
@@ -52,6 +58,7 @@ class Plan(NamedTuple):
     load: Load
     memory: Memory
     train: TrainConfig
+    apart: str
 
     def rows(self) -> list[tuple[str, str]]:
         """Names and values for people."""
@@ -67,6 +74,7 @@ class Plan(NamedTuple):
             ("step", str(self.batches)),
             ("rolled out", _rolled_out(self.train.grpo)),
             ("prompt", f"up to {self.load.prompt_tokens:,} tokens, {self.load.patches:,} patches"),
+            ("shared", _shared(self.apart, self.batches.group_size)),
             *((f"GPU memory: {name}", _gigabytes(number)) for name, number in figures),
             ("GPU memory: in all", f"{_gigabytes(memory.total)}, an estimate (docs/training.md)"),
         ]
@@ -81,6 +89,12 @@ def _before(train: TrainConfig) -> list[tuple[str, str]]:
     if train.dpo.steps:
         found.append(("pairs", f"{train.dpo.steps} steps of {train.dpo.batch_size}"))
     return [(name, f"{what}; its memory is not estimated") for name, what in found]
+
+
+def _shared(apart: str, group_size: int) -> str:
+    if apart:
+        return f"no: {apart}, so each completion is computed with a prompt of its own"
+    return f"each prompt is computed once for its {group_size} completions"
 
 
 def _rolled_out(settings: GRPOSettings) -> str:
@@ -119,6 +133,9 @@ def plan(
     batches = divide(settings, processes)
     vision = config_of(model).vision_config
     tasks = [*make.built().values(), *([make.labelled_task()] if make.labelled else [])]
+    whole = trained(skeleton(model), train.lora, train.freeze_vision)
+    # As training decides it, before its proof.
+    apart = unshared(whole) if settings.share_prompts else "train.grpo.share_prompts is false"
     longest = max((_media(task.knobs(), vision) for task in tasks), default=(0, 0))
     load = Load(
         prompt_tokens=longest[0] + TEXT_TOKENS,
@@ -128,12 +145,12 @@ def plan(
         prompts=-(-batches.each // batches.group_size),
         micro_batch=batches.micro_batch,
         micro_prompts=-(-batches.micro_batch // batches.group_size),
-        shared=settings.share_prompts,
+        shared=not apart,
     )
-    shape = shape_of(trained(skeleton(model), train.lora, train.freeze_vision))
+    shape = shape_of(whole)
     reference = settings.beta != 0 and not train.lora.rank
     memory = estimate(shape, load, reference, processes, shard)
-    return Plan(model, shape, batches, load, memory, train)
+    return Plan(model, shape, batches, load, memory, train, apart)
 
 
 def divide(settings: GRPOSettings, processes: int) -> Batches:

@@ -365,3 +365,20 @@ def test_the_share_of_a_reference_model_is_told() -> None:
     grpo = replace(TrainConfig().grpo, beta=0.1)
     beside = plan(QWEN2_5, TrainConfig(grpo=grpo), some)
     assert beside.memory.total - without.memory.total == 4 * 8_292_166_656
+
+
+def test_prompts_are_shared_in_a_plan_where_they_are_in_training(tmp_path: Path) -> None:
+    config = config_of(SMALLEST).to_dict()
+    window = {"use_sliding_window": True, "sliding_window": 4096, "max_window_layers": 18}
+    text = {**config["text_config"], **window, "layer_types": None}
+    AutoConfig.for_model(**{**config, "text_config": text}).save_pretrained(tmp_path)
+    some = MakeConfig(tasks={"counting": {}})
+    windowed = plan(str(tmp_path), TrainConfig(), some)
+    shared = plan(SMALLEST, TrainConfig(), some)
+    without = plan(SMALLEST, TrainConfig(grpo=GRPOSettings(share_prompts=False)), some)
+    assert windowed.memory == without.memory
+    assert windowed.memory.activations > 3 * shared.memory.activations
+    rows = [dict(one.rows())["shared"] for one in (shared, windowed, without)]
+    assert rows[0] == "each prompt is computed once for its 8 completions"
+    assert rows[1].startswith("no: it has layers of sliding_attention, so each completion is")
+    assert rows[2].startswith("no: train.grpo.share_prompts is false, so each completion is")
