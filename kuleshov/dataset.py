@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
+from pydantic import NonNegativeInt
 
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text, replacing
@@ -35,6 +36,7 @@ from kuleshov.locations import Location, Remote, location
 from kuleshov.manifest import FILE, entry, fault, read_list, warn_once, write_list
 from kuleshov.owned import read_mark, set_mark
 from kuleshov.sample import Sample, Skip, dump_json
+from kuleshov.untrusted import json_value, misfit, read_json, read_text, yaml_value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -384,6 +386,9 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     import pyarrow.parquet as pq
 
     number = 0
+    if not path.is_file():  # a pipe would be waited for
+        yield 0, "is no file"
+        return
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(_ROWS_PER_GROUP):
@@ -432,6 +437,8 @@ def _lacking(summary: dict[str, Any], there: Mapping[str, Sequence[Path]]) -> di
 
     found: dict[str, str] = {}
     for split, paths in there.items():
+        if not all(path.is_file() for path in paths):
+            continue
         try:
             counted = sum(task[split] for task in summary["tasks"].values())
             rows = sum(pq.read_metadata(path).num_rows for path in paths)
@@ -463,19 +470,33 @@ def load_summary(out: Path | str) -> dict[str, Any]:
     """The counts of a set.
 
     Raises:
-        UsageError: there is no finished set in the folder.
+        UsageError: there is no finished set in the folder, or its summary was harmed.
     """
     out = Path(out)
-    try:
-        loaded = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        loaded = None
+    make = f"make one with `kuleshov make VIDEOS -o {out}`"
+    path = out / "summary.json"
     # Others have a summary.json too.
-    if isinstance(loaded, dict) and "samples" in loaded and (out / "config.yaml").is_file():
-        return loaded
-    raise UsageError(
-        f"{out} holds no finished set of samples; make one with `kuleshov make VIDEOS -o {out}`"
-    )
+    ours = read_mark(out).get("kind") == "samples" or (out / _CONFIG).exists()
+    if not path.exists() or not ours:
+        raise UsageError(f"{out} holds no finished set of samples; {make}")
+    loaded = read_json(path, _AGAIN)
+    more = {key: kind for key, kind in _MORE.items() if key in loaded}
+    if why := misfit(loaded, {**_SUMMARY, **more}):
+        raise UsageError(f"{path} {why}; {out} holds no finished set of samples; {make}")
+    return loaded
+
+
+_AGAIN = "put back the one that was there, or make the set again"
+_SUMMARY = {
+    "samples": NonNegativeInt,
+    "videos": dict[str, NonNegativeInt],
+    "tasks": dict[str, dict[str, NonNegativeInt]],
+    "skips": NonNegativeInt,
+    "skips_by_task": dict[str, NonNegativeInt],
+}
+"""What a summary says at least."""
+_MORE = {"mixture": dict[str, dict[str, int]], "missing": list[str], "manifest": str}
+"""What it may say."""
 
 
 def load_skips(out: Path | str) -> list[Skip]:
@@ -487,11 +508,14 @@ def load_skips(out: Path | str) -> list[Skip]:
     out = Path(out)
     if why := harmed_files(out, ()).get(SKIPS):
         raise _other_file(out, f"{SKIPS} {why}")
-    skips = []
+    skips: list[Skip] = []
     try:
-        for line in (out / SKIPS).read_text(encoding="utf-8").splitlines():
-            skips.append(Skip(**json.loads(line)))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+        for line in read_text(out / SKIPS).splitlines():
+            skip = Skip(**json_value(line))
+            if why := misfit(asdict(skip), {"path": str, "reason": str, "task": str | None}):
+                raise ValueError(why)
+            skips.append(skip)
+    except (ValueError, TypeError) as error:
         raise _other_file(out, f"{SKIPS}, line {len(skips) + 1}: is no skip ({error})") from error
     return skips
 
@@ -508,12 +532,12 @@ def settings(out: Path | str) -> dict[str, Any]:
     if why := harmed_files(out, ()).get(_CONFIG):
         warn_once(f"{out / _CONFIG} {why}; what it says now is taken")
     try:
-        config = yaml.safe_load((out / _CONFIG).read_text(encoding="utf-8"))
-        if isinstance(config["videos"], str):
-            return dict(config)
+        config = yaml_value(read_text(out / _CONFIG))
+        if isinstance(config, dict) and isinstance(config.get("videos"), str):
+            return config
         why = "names no folder of videos"
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError) as error:
-        why = f"does not say what the set was made with ({' '.join(str(error).split())})"
+    except ValueError as error:
+        why = f"does not say what the set was made with ({error})"
     raise _other_file(out, f"{_CONFIG} {why}")
 
 

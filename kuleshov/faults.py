@@ -20,6 +20,7 @@ from kuleshov.reward import extract
 from kuleshov.sample import Form, Frame, Json, MediaItem, Sample, Split
 from kuleshov.tasks import GIVEN, TASKS, Task, task_of
 from kuleshov.tasks.given_texts import GivenText
+from kuleshov.untrusted import is_deep
 
 LARGEST_SIDE = 16_384
 """Pixels of a frame from side to side."""
@@ -158,11 +159,17 @@ _JSON = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite, parse_con
 
 
 def _json(field: str, value: Any) -> Json:
+    text = _text(field, value)
     try:
-        return _JSON.decode(_text(field, value))
-    except (ValueError, RecursionError) as error:
-        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise _Wrong(field, value, f"JSON without NaN and repeated keys ({why})") from error
+        found = _JSON.decode(text)
+        if not is_deep(text, found):
+            return found
+        why = "nested too deeply"
+    except RecursionError:
+        why = "nested too deeply"
+    except ValueError as error:
+        why = str(error)
+    raise _Wrong(field, value, f"JSON without NaN and repeated keys ({why})")
 
 
 def _object(field: str, value: Any) -> dict[str, Json]:

@@ -180,10 +180,12 @@ class _Lock:
 def _read(path: Path) -> dict[str, Any] | None:
     """Who owns a lock: {} where that is not said, None without a lock."""
     try:
+        if path.is_fifo():  # would be waited for
+            return {}
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     whole = isinstance(found, dict) and type(found.get("process")) is int
     return found if whole else {}

@@ -113,6 +113,8 @@ def read_list(folder: Path, written: object) -> dict[str, Any] | None:
         warn_once(f"{folder} is of a version that did not list its files; it is taken as it is")
         return None
     try:
+        if (folder / FILE).is_fifo():  # would be waited for
+            raise ValueError("is no file")
         content = (folder / FILE).read_bytes()
     except FileNotFoundError:
         raise ValueError("is missing") from None

@@ -15,11 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from kuleshov.errors import UsageError, WriteError
 from kuleshov.files import is_temporary, replace_text
 from kuleshov.lock import LOCK, locked, sweep
+from kuleshov.untrusted import json_value, read_text, yaml_value
 
 MARK = ".kuleshov"
 VERSION = 1
@@ -123,13 +122,15 @@ def check(folder: Path, kind: str) -> None:
         return
     wanted, mark = KINDS[kind], read_mark(folder)
     if mark.get("kind") == kind or (not mark and wanted.before(folder)):
-        if mark.get("version", VERSION) <= VERSION:
+        version = mark.get("version", VERSION)
+        if type(version) is int and version <= VERSION:
             return
         raise UsageError(
-            f"{folder} was written by a later version of kuleshov; use that one, or give another "
-            "folder"
+            f"{folder} was written by a later version of kuleshov ({MARK} says {version!r}); use "
+            "that one, or give another folder"
         )
-    is_now = f", {KINDS[mark['kind']].what}" if mark.get("kind") in KINDS else ""
+    other = KINDS.get(str(mark.get("kind")))
+    is_now = f", {other.what}" if other else ""
     raise UsageError(
         f"{folder} holds {wanted.other}; give another folder, a new or an empty one. It holds "
         f"{listed(names)}{is_now}; nothing was changed"
@@ -288,16 +289,17 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return _mapping(path, json_value)
 
 
 def _yaml(path: Path) -> dict[str, Any]:
+    return _mapping(path, yaml_value)
+
+
+def _mapping(path: Path, value: Callable[[str], Any]) -> dict[str, Any]:
+    """What a file says; {} where it says nothing of that kind."""
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        found = value(read_text(path))
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

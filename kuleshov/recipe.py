@@ -26,6 +26,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from kuleshov.errors import UsageError, unknown_name
+from kuleshov.untrusted import Loader, read_text, yaml_value
 
 C = TypeVar("C")
 SECTIONS = ("make", "train", "eval", "demo")
@@ -33,7 +34,7 @@ _PACKAGED = Path(__file__).parent / "recipes"
 _CHECKOUT = Path(__file__).parent.parent / "recipes"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(Loader):
     """YAML in which 1e-6 is a number, as in YAML 1.2; PyYAML wants 1.0e-6."""
 
 
@@ -111,10 +112,9 @@ def setting(text: str) -> tuple[list[str], Any]:
             f"--set {text!r}; allowed: key=value with a dotted key, such as grpo.beta=0.04"
         )
     try:
-        return names, yaml.load(value, Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date such as 2020-99-99
-        reason = " ".join(str(error).split())
-        raise UsageError(f"--set {key!r}: {value!r} is no YAML value: {reason}") from error
+        return names, yaml_value(value, _Loader)
+    except ValueError as error:
+        raise UsageError(f"--set {key!r}: {value!r} is no YAML value: {error}") from error
 
 
 def _put(kind: Any, values: dict[str, Any], names: list[str], value: Any, where: str) -> Any:
@@ -192,8 +192,8 @@ def _check_keys(kind: type[Any], values: Any, where: str) -> None:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        recipe = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        recipe = yaml_value(read_text(path), _Loader) or {}
+    except ValueError as error:
         raise UsageError(f"{path} cannot be read as a recipe: {error}") from error
     if not isinstance(recipe, dict):
         raise UsageError(f"{path}: a recipe has the sections {', '.join(SECTIONS)}")

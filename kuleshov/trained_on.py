@@ -18,6 +18,7 @@ from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
 from kuleshov.generation import POSITIONS
 from kuleshov.sample import Sample
+from kuleshov.untrusted import json_value, read_text
 
 T = TypeVar("T")
 FILE = "trained_on.json"
@@ -52,7 +53,7 @@ def _read(model: str, take: Callable[[dict[str, Any]], T], unknown: T) -> T:
     if not path.is_file():
         return unknown
     try:
-        return take(json.loads(path.read_text(encoding="utf-8")))
+        return take(json_value(read_text(path)))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{path} is no list of videos as `kuleshov train` writes it; remove it, or put back "

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -93,6 +95,47 @@ def test_the_card_names_splits_and_counts(tmp_path: Path) -> None:
 
 def test_an_unfinished_set_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"make one with `kuleshov make VIDEOS -o "):
+        load_samples(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is no JSON"),
+        (chr(0) * 99, "is no JSON"),
+        ('{"samples": 2', "is no JSON"),
+        ("[" * 100_000, "is nested more than 64 levels"),
+        ('{"samples": 2}', "lacks videos"),
+        ('{"samples": "2"}', "has samples '2'"),
+        ('{"samples": NaN}', "has samples nan"),
+    ],
+)
+def test_a_summary_that_was_harmed_is_named(content: str, message: str, tmp_path: Path) -> None:
+    write(tmp_path, [*a_set(), *SKIPS], CONFIG)
+    (tmp_path / "summary.json").write_text(content)
+    with pytest.raises(UsageError, match=f"summary.json {re.escape(message)}.*make"):
+        load_samples(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]", "[" * 9999, "x: {", "- videos", "videos: [x]"])
+def test_settings_that_say_nothing_are_named(text: str, tmp_path: Path) -> None:
+    write(tmp_path, [*a_set(), *SKIPS], CONFIG)
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"config.yaml (does not say|names no folder)"):
+        videos_root(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["summary.json", "manifest.json", "config.yaml", "samples/train-00000.parquet"]
+)
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    write(tmp_path, [*a_set(), *SKIPS], CONFIG)
+    if name != "manifest.json":
+        unlisted(tmp_path)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UsageError, match=f"{name}:? .*is no file"):
+        videos_root(tmp_path)
         load_samples(tmp_path)
 
 

@@ -57,6 +57,7 @@ def column(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 NAN, INF = float("nan"), float("inf")
 DEEP = "[" * 100_000 + "]" * 100_000
+RATHER_DEEP = '{"a":' * 900 + "1" + "}" * 900
 HOSTILE: dict[str, tuple[str, Callable[[dict[str, Any]], object]]] = {
     "no id": ("id", column("id", None)),
     "an empty id": ("id", column("id", "")),
@@ -95,6 +96,7 @@ HOSTILE: dict[str, tuple[str, Callable[[dict[str, Any]], object]]] = {
     "an answer that is no order": ("answer", column("answer", "[1,1]")),
     "an answer of another kind": ("answer", column("answer", '{"a":1}')),
     "an answer that nests": ("answer", column("answer", DEEP)),
+    "provenance that nests less": ("provenance", column("provenance", RATHER_DEEP)),
     "an unknown knob": ("knobs", column("knobs", '{"clips":2}')),
     "a knob that is text": ("knobs", column("knobs", '{"num_clips":"2"}')),
     "a knob twice": ("knobs", column("knobs", '{"num_clips":2,"num_clips":3}')),

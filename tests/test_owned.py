@@ -64,6 +64,17 @@ def test_a_mark_of_another_kind_or_a_later_version_is_refused(kind: str, tmp_pat
         check(tmp_path, kind)
 
 
+@pytest.mark.parametrize(
+    "mark",
+    ['{"kind": ["samples"]}', '{"kind": "samples", "version": "1"}', "[" * 99_999, "\0" * 9, "[]"],
+)
+def test_a_mark_that_says_nothing_is_refused_in_words(mark: str, tmp_path: Path) -> None:
+    (tmp_path / owned.MARK).write_text(mark)
+    (tmp_path / "x").touch()
+    with pytest.raises(UsageError, match=r"something other than|later version"):
+        check(tmp_path, "samples")
+
+
 def test_what_is_read_never_lies_in_what_is_written(tmp_path: Path) -> None:
     (tmp_path / "out" / "videos").mkdir(parents=True)
     for path in (tmp_path / "out", tmp_path / "out" / "videos"):

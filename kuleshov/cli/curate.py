@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
@@ -15,6 +14,7 @@ from kuleshov.cli.options import REPLIES, Concurrency
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.config import CallConfig
 from kuleshov.live import live
+from kuleshov.untrusted import json_value, read_text
 
 _VIDEO_R1 = "video_r1"
 
@@ -91,8 +91,8 @@ def curate(
 def _published(path: Path) -> Sequence[Any]:
     """The rows of a file of Video-R1, which is one JSON array."""
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        read = json_value(read_text(path))
+    except ValueError as error:
         raise UsageError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(read, list):
         raise UsageError(f"{path} is no JSON array of rows, as Video-R1 publishes them")

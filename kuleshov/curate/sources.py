@@ -10,7 +10,6 @@ MM-AU's videos, which its page does not tell (knob `file`), and their frame rate
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from kuleshov.curate.clip import Clip, Event
 from kuleshov.errors import UsageError
+from kuleshov.untrusted import json_value, read_text
 
 
 def hmdb51(root: Path) -> Iterator[Clip]:
@@ -83,8 +83,8 @@ SOURCES: dict[str, Callable[..., Iterator[Clip]]] = {
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json_value(read_text(path))
+    except ValueError as error:
         raise UsageError(f"{path} cannot be read as JSON: {error}") from error
 
 

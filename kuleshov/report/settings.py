@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from kuleshov.dataset import settings as made_with
 from kuleshov.evaluate.results import BEFORE, Result, load_results
 from kuleshov.report.page import Section, render
 from kuleshov.run import environment
@@ -64,10 +63,8 @@ def settings(runs: Sequence[Path]) -> Section:
         text = (run / "config.yaml").read_text(encoding="utf-8")
         blocks.append({"name": run.name, "facts": facts, "config": text})
     for folder in data.values():
+        facts = {"seed": made_with(folder).get("seed")}
         text = (folder / "config.yaml").read_text(encoding="utf-8")
-        seed = yaml.safe_load(text).get("seed")
-        blocks.insert(
-            0, {"name": f"samples in {folder.name}", "facts": {"seed": seed}, "config": text}
-        )
+        blocks.insert(0, {"name": f"samples in {folder.name}", "facts": facts, "config": text})
     versions = environment(runs[0])["versions"]
     return Section("What was run", render("settings.html", blocks=blocks, versions=versions))

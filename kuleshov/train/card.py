@@ -46,10 +46,11 @@ def write_card(run: Path, model: Path, phases: Sequence[str] = ("sft", "dpo", "g
         tags=["kuleshov", "self-supervised", "video"],
     )
     if path.is_file():
-        card = ModelCard(path.read_text(encoding="utf-8"))
-        if not card.text.rstrip().endswith(_LAST):
+        before = path.read_text(encoding="utf-8")
+        if not before.rstrip().endswith(_LAST):
             logging.getLogger(__name__).warning("%s is yours, and stays as it is", path)
             return
+        card = ModelCard(before)
         for key in ("license", "license_name", "license_link"):
             if card.data.get(key) is not None:
                 data[key] = card.data.get(key)
