@@ -9,11 +9,13 @@ What can never be called is refused when settings are read, and not tried again 
 
 from __future__ import annotations
 
+import re
 from urllib.parse import SplitResult, urlsplit
 
 from kuleshov.errors import UsageError
 
 _CALLED = "/chat/completions"
+_HOST = re.compile(r"[\w.\-:%]+")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -50,8 +52,10 @@ def _why_not(address: str, parts: SplitResult | None) -> str:
         return "which does not begin with http:// or https://"
     if not parts.hostname:
         return "which names no host"
-    if "#" in address:
-        return 'of which nothing behind "#" would be sent'
+    if not _HOST.fullmatch(parts.hostname):
+        return "whose host holds a character that no host has"
+    if "#" in address or "?" in address:
+        return 'of which nothing behind "#" or "?" would be sent'
     if parts.path.rstrip("/").endswith(_CALLED):
         return f"but {_CALLED} is added to it; leave that out"
     return ""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -29,7 +30,10 @@ from kuleshov.evaluate.backends.client import Key, client, failures
 from kuleshov.evaluate.config import CallConfig
 
 _AGAIN = (408, 409, 429)
-_REFUSALS = (400, 413, 422)
+_TEXT_PARTS = ("text", "output_text")
+_FILTERED = "content_filter"
+"""Why an answer ends that a filter of the endpoint holds back."""
+_REFUSALS = (400, 413, 422, 451)
 """What is wrong may be with this one request: too long, or against somebody's rules."""
 _EXCERPT = 300
 _READ_OF_ERRORS = 65_536
@@ -164,9 +168,13 @@ class Calls:
                 "ask for less in a completion, or raise calls.most_megabytes",
             )
         try:
-            return _read(json.loads(answer.data))
+            read = _read(json.loads(answer.data))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise _Failed(f"no chat completion: {self._excerpt(answer.text)}") from error
+        if read.finish == _FILTERED and not read.text:
+            why = f"it holds its answer back: {self._excerpt(answer.text)}"
+            raise RefusedError(str(self._error(why, "see what it says")))
+        return read
 
     @property
     def _most_bytes(self) -> int:
@@ -263,7 +271,14 @@ def _named(text: str, body: dict[str, Any]) -> str | None:
     keys = [key for key in body if key not in ("model", "messages")]
     if param in keys:
         return str(param)
-    return next((key for key in keys if f"'{key}'" in text or f'"{key}"' in text), None)
+    # One in quotes is surely meant; else the one that is named first.
+    patterns = r"""['"`]{}['"`]""", r"(?<![\w.]){}(?!\w)"
+    for pattern in patterns:
+        found = {key: re.search(pattern.format(re.escape(key)), text) for key in keys}
+        places = {key: match.start() for key, match in found.items() if match}
+        if places:
+            return min(places, key=lambda key: places[key])
+    return None
 
 
 def _read(reply: dict[str, Any]) -> Answer:
@@ -289,20 +304,21 @@ def _read(reply: dict[str, Any]) -> Answer:
 
 
 def _text(content: object) -> str:
-    """The text of a message: a string, or a list of parts of which those with text count.
+    """The text of a message: a string, a part, or a list of either; "" for parts without text.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: it is something else.
     """
-    if content is None:
-        return ""
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        if texts := [part for part in parts if isinstance(part, str)]:
-            return "".join(texts)
-    if not isinstance(content, str):
+    parts = content if isinstance(content, list) else [content]
+    if any(isinstance(part, dict) for part in parts):
+        # Thoughts, pictures and the like are parts of other kinds.
+        ours = [p for p in parts if isinstance(p, dict) and p.get("type", "text") in _TEXT_PARTS]
+        parts = [part.get("text") for part in ours]
+        return "".join(text for text in parts if isinstance(text, str))
+    texts = [part for part in parts if isinstance(part, str)]
+    if content is not None and len(texts) < len(parts):
         raise TypeError(type(content))
-    return content
+    return "".join(texts)
 
 
 def _whole(text: str) -> str:

@@ -71,6 +71,11 @@ def client(address: str, config: CallConfig, key: Key) -> httpx2.Client:
     except OSError as error:
         names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
         set_to = next((f"{n}={os.environ[n]}" for n in names if os.environ.get(n)), "none is set")
+        if error.filename and error.filename == (log := os.environ.get("SSLKEYLOGFILE")):
+            raise UsageError(
+                f"the keys of connections cannot be written to SSLKEYLOGFILE={log}: "
+                f"{error.strerror}; unset that environment variable"
+            ) from error
         raise UsageError(
             f"no certificates can be read ({set_to}): {error.strerror or error}; unset that "
             "environment variable, or set SSL_CERT_FILE to a file of certificates"
@@ -94,13 +99,15 @@ def client(address: str, config: CallConfig, key: Key) -> httpx2.Client:
         httpx2.URL(address)
     except broken as error:
         raise UsageError(f"endpoint is {address!r}, which is no address: {error}") from error
+    variable, proxy = _proxy(address)
     try:
-        return built(None, True)
-    except broken:
-        # Proxies for other addresses are built as well; one of those may be at fault.
-        variable, proxy = _proxy(address)
-    try:
-        return built(proxy, False)
+        if proxy and (urlsplit(proxy).port == 0 or not urlsplit(proxy).hostname):
+            raise ValueError("no host")
+        try:
+            return built(None, True)
+        except broken:
+            # Proxies for other addresses are built as well; one of those may be at fault.
+            return built(proxy, False)
     except broken as error:
         scheme = urlsplit(proxy or "").scheme
         remedy = "pip install socksio, " if isinstance(error, ImportError) else ""

@@ -18,11 +18,12 @@ from tests.evaluate.backends.stub import Stub
 
 CALLS = CallConfig(retries=0, timeout_seconds=5, key_variable="STUB_KEY")
 PROXIES = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
+TLS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*PROXIES, *map(str.lower, PROXIES), "SSL_CERT_FILE", "SSL_CERT_DIR"):
+    for name in (*PROXIES, *map(str.lower, PROXIES), *TLS):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -53,6 +54,20 @@ def test_a_proxy_that_cannot_be_used_is_refused_by_the_name_of_its_variable(
     monkeypatch.setenv(variable, proxy.replace("//", "//me:secret@"))
     text = told(rf"variable {variable} names a proxy .*unset it.*add 127\.0\.0\.1 to NO_PROXY")
     assert "secret" not in text and ("socksio" in text) == proxy.startswith("socks5")
+
+
+@pytest.mark.parametrize("proxy", ["http://", "http://:3128", "http://h:99999", "ftp://h"])
+def test_a_proxy_that_is_no_place_is_refused(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    told("variable HTTP_PROXY names a proxy that cannot be used")
+
+
+def test_a_log_of_keys_that_cannot_be_written_is_not_taken_for_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # so that Python's own settings count
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "none" / "keys"))
+    assert f"SSLKEYLOGFILE={tmp_path}/none/keys" in told("unset that environment variable")
 
 
 @pytest.mark.parametrize(

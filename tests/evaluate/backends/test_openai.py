@@ -37,7 +37,7 @@ from kuleshov.left_out import left_out
 from kuleshov.media import render, render_all
 from kuleshov.sample import Frame, MediaItem, Pixels, Reward, Sample
 from kuleshov.synthesize import MakeConfig, make
-from tests.evaluate.backends.stub import Stub, answers, completion, endpoint
+from tests.evaluate.backends.stub import Behaviour, Stub, answers, completion, endpoint
 
 CALLS = CallConfig(retries=1, first_wait_seconds=0.01, timeout_seconds=10, key_variable="STUB_KEY")
 JIGSAW = {
@@ -479,6 +479,27 @@ def test_one_refused_question_is_left_out_with_its_reason(
         assert len(evaluate("m", data, tmp_path / "run", alone)) == total
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        answers(413, b"too large"),
+        answers(451, b"not here"),
+        answers(200, {"choices": [{"message": {}, "finish_reason": "content_filter"}]}),
+    ],
+    ids=["413", "451", "filtered"],
+)
+def test_a_question_is_refused_in_other_words_too(
+    stub: Stub, data: Path, tmp_path: Path, refusal: Behaviour
+) -> None:
+    stub.script.extend([answers()] * 3 + [refusal])
+    alone = config(stub, calls=replace(CALLS, concurrency=1), conditions=("full",))
+    results = evaluate("m", data, tmp_path / "run", replace(alone, left_out_share=0.5))
+    (one,) = left_out(tmp_path / "run")
+    samples = {sample.id for sample in load_samples(data, "held_out")}
+    assert {result.sample for result in results} == samples - {one["sample"]}
+    assert len(stub.calls) == len(samples)
+
+
 def test_an_endpoint_that_refuses_everything_stops_the_run(
     stub: Stub, data: Path, tmp_path: Path
 ) -> None:
@@ -508,6 +529,13 @@ def test_more_refusals_than_a_share_stop_the_run(stub: Stub, data: Path, tmp_pat
     [
         ({"content": [{"type": "text", "text": "2,"}, {"type": "text", "text": "1"}]}, "2,1", ""),
         ({"content": [{"type": "thinking"}, {"text": "2,1"}, "x"]}, "2,1", ""),
+        ({"content": ["2,", "1"]}, "2,1", ""),
+        ({"content": {"type": "text", "text": "2,1"}}, "2,1", ""),
+        ({"content": [{"type": "output_text", "text": "2,1"}]}, "2,1", ""),
+        ({"content": [{"type": "reasoning", "text": "1?"}, {"text": "2,1"}]}, "2,1", ""),
+        ({"content": [{"type": "thinking", "thinking": "So"}]}, "", ""),
+        ({"content": []}, "", ""),
+        ({"content": [{"type": "refusal", "refusal": "no"}]}, "", ""),
         ({"content": None, "reasoning_content": "So 2,1"}, "So 2,1", "So 2,1"),
         ({"content": "", "reasoning": "So 2,1"}, "So 2,1", "So 2,1"),
         ({"content": "2,1", "reasoning_content": "Hm."}, "2,1", "Hm."),
