@@ -89,7 +89,8 @@ def wrong(run: Path, mark: Path, *folders: Path) -> str | None:
 
 
 def check_finished(run: Path, phase: str, model: Path) -> None:
-    """See that the model of a finished phase is the one that was trained.
+    """See that the model of a finished phase is the one that was trained; one without a list, as of
+    0.1.0, gets one.
 
     Args:
         run: the run folder.
@@ -99,12 +100,15 @@ def check_finished(run: Path, phase: str, model: Path) -> None:
     Raises:
         UsageError: it is not.
     """
-    mark = run / phase / FILE
+    mark, adapter = run / phase / FILE, run / phase / "adapter"
     if not mark.exists():
         logging.getLogger(__name__).warning(
             "%s has no list of its files (%s), so they are taken as they are", model, mark
         )
-    elif why := wrong(run, mark, model, run / phase / "adapter"):
+        # From now on it has one; its card is anybody's to change.
+        ours = (files_of(model) | files_of(adapter)) - {model / "README.md"}
+        declare(run, mark, {path: path for path in ours})
+    elif why := wrong(run, mark, model, adapter):
         raise UsageError(
             f"{why}. Put back what was there; or remove {model}, and the same command trains it "
             "again"

@@ -85,14 +85,20 @@ def test_adapters_belong_to_what_is_whole(run: Path) -> None:
         check_finished(run, "sft", run / "sft" / "model")
 
 
-def test_a_model_of_before_there_were_lists_is_taken_with_a_warning(
+def test_a_model_of_before_there_were_lists_is_taken_with_one_warning_and_listed(
     run: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (run / "grpo" / "whole").unlink()
-    (run / "model" / "model.safetensors").write_text("other")
-    check_finished(run, "grpo", run / "model")
-    check_trained(str(run / "model"))
+    (run / "model" / "README.md").write_text("the card")
+    for _ in range(2):
+        check_trained(str(run / "model"))
+        check_finished(run, "grpo", run / "model")
     assert caplog.text.count("has no list of its files") == 1
+    (run / "model" / "README.md").write_text("another card")
+    check_finished(run, "grpo", run / "model")
+    (run / "model" / "model.safetensors").write_text("other")
+    with pytest.raises(UsageError, match=r"model/model\.safetensors has"):
+        check_finished(run, "grpo", run / "model")
 
 
 def test_other_models_are_taken_as_they_are(run: Path, tmp_path: Path) -> None:

@@ -104,13 +104,16 @@ def _train(
     progress: Progress,
     figures: Figures,
 ) -> Path:
+    # But for what may be raised to go on with a run that it has stopped.
+    settings = {key: value for key, value in asdict(config).items() if key != "left_out_share"}
+    if not config.lora.rank:
+        settings["lora"] = {"rank": 0}  # what adapters would be like says nothing without any
     record = {
         "model": model,
         "weights": weights_hash(model),
         "samples": samples_hash(samples),
         "processes": PartialState().num_processes,
-        # But for what may be raised to go on with a run that it has stopped.
-        "settings": {k: v for k, v in asdict(config).items() if k != "left_out_share"},
+        "settings": settings,
     }
     if PartialState().is_main_process:
         # A key that an earlier version had not is as it would have been: at its default.

@@ -23,10 +23,11 @@ from collections.abc import Callable, Iterable, Mapping
 from glob import escape
 from pathlib import Path
 from typing import Any, final
+from zipfile import is_zipfile
 
 from accelerate import PartialState
 from accelerate.utils import DistributedType, gather_object
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel, TrainerCallback
 
 from kuleshov.errors import UsageError
@@ -45,6 +46,14 @@ _WRITTEN = (
     *("zero_to_fp32.py", FILE),
 )
 """What transformers, PEFT, FSDP, DeepSpeed and we put into a checkpoint, where no list says it."""
+_NEEDED = {
+    "trainer_state.json": (),
+    "scheduler.pt": ("global_step*",),
+    "optimizer.pt": ("optimizer*", "global_step*"),
+    "model.safetensors": ("*.safetensors", "pytorch_model*", "global_step*"),
+}
+"""Of a checkpoint, what goes on silently or not at all without it, and what stands for it."""
+_TORCH = (".pt", ".pth", ".bin")
 _log = logging.getLogger(__name__)
 
 
@@ -98,11 +107,13 @@ def last_whole(run: Path, phase: str) -> Path | None:
     bad: dict[Path, str] = {}
     last = None
     for checkpoint in reversed([one for one in found if (one / FILE).exists()]):
-        if not (checkpoint / FILE).stat().st_size:
-            _log.warning("%s has no list of its files, so they are taken as they are", checkpoint)
-        elif why := wrong(run, checkpoint / FILE, checkpoint):
+        listless = not (checkpoint / FILE).stat().st_size
+        why = _headless(checkpoint) if listless else wrong(run, checkpoint / FILE, checkpoint)
+        if why:
             bad[checkpoint] = why
             continue
+        if listless:
+            _log.warning("%s has no list of its files, so they are taken as they are", checkpoint)
         last = checkpoint
         break
     if bad and last is None:
@@ -117,6 +128,27 @@ def last_whole(run: Path, phase: str) -> Path | None:
             _log.warning("%s. Training goes on from %s", why, last or "the start of this phase")
             remove_checkpoint(run, checkpoint)
     return last
+
+
+def _headless(checkpoint: Path) -> str | None:
+    """What a checkpoint without a list lacks, or is not whole by its header; None if nothing."""
+    wanted = [
+        checkpoint / name
+        for name, kinds in _NEEDED.items()
+        if not any(any(checkpoint.glob(kind)) for kind in (name, *kinds))
+    ]
+    for path in [*wanted, *sorted(files_of(checkpoint))]:
+        try:
+            if path.suffix == ".json":
+                json.loads(path.read_bytes())
+            elif path.suffix == ".safetensors":
+                with safe_open(path, "pt"):
+                    pass
+            elif not path.exists() or (path.suffix in _TORCH and not is_zipfile(path)):
+                raise ValueError
+        except (OSError, ValueError, RecursionError, SafetensorError):
+            return f"{path} is missing or not whole"
+    return None
 
 
 def remove_checkpoint(run: Path, checkpoint: Path) -> None:

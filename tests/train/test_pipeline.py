@@ -77,6 +77,8 @@ def test_a_run_of_before_there_was_a_setting_is_one_with_its_default(
     path = tmp_path / "environment.json"
     record = json.loads(path.read_text())
     del record["settings"]["grpo"]["sampling"]
+    # Adapters would have gone elsewhere, but there are none.
+    record["settings"]["lora"] = {"rank": 0, "targets": "another default"}
     path.write_text(json.dumps(record))
     cut = replace(CONFIG, grpo=replace(CONFIG.grpo, sampling=Sampling(top_p=0.5)))
     with pytest.raises(UsageError, match=r"settings\.grpo\.sampling\.top_p = 1\.0, not 0\.5"):

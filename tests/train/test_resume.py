@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import Trainer
 
 from kuleshov.errors import UsageError, WriteError
@@ -243,13 +243,37 @@ def test_the_list_of_another_checkpoint_does_not_pass(tmp_path: Path, step: int)
         last_whole(tmp_path, "sft")
 
 
+@pytest.fixture
+def listless(tmp_path: Path) -> Path:
+    """A checkpoint as 0.1.0 wrote it."""
+    folder = tmp_path / "sft" / "checkpoints" / "checkpoint-3"
+    folder.mkdir(parents=True)
+    (folder / "whole").touch()
+    (folder / "trainer_state.json").write_text("{}")
+    (folder / "merges.txt").write_text("a b")
+    save_file({"a": torch.ones(9)}, folder / "model.safetensors")
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin"):
+        torch.save({"a": torch.ones(9)}, folder / name)
+    return folder
+
+
 def test_a_checkpoint_without_a_list_is_taken_with_one_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    listless: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    old = checkpoint(tmp_path, 3, whole=False)
-    (old / "whole").touch()
-    assert last_whole(tmp_path, "sft") == old
+    assert last_whole(tmp_path, "sft") == listless
     assert caplog.text.count("has no list of its files") == 1
+
+
+@pytest.mark.parametrize("harm", ["deleted", "cut", "emptied", "zeroed"])
+@pytest.mark.parametrize(
+    "name", ["optimizer.pt", "scheduler.pt", "model.safetensors", "trainer_state.json"]
+)
+def test_without_a_list_headers_are_looked_at(
+    listless: Path, tmp_path: Path, name: str, harm: str
+) -> None:
+    HARMS[harm](listless / name)
+    with pytest.raises(UsageError, match=rf"checkpoint-3/{name} is missing or not whole.*remove"):
+        last_whole(tmp_path, "sft")
 
 
 def test_a_checkpoint_goes_without_what_is_not_of_the_run(
