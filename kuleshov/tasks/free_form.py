@@ -134,11 +134,14 @@ def number(text: str) -> float | None:
 def _value(figure: str) -> float | None:
     """A figure as a number, with commas between thousands only; None if it is none.
 
-    >>> _value("-1,200.5"), _value("1,2"), _value("1.2.3"), _value("10:30"), _value("9e999")
+    >>> _value("-1,200.5"), _value("1,2"), _value("1.2.3"), _value("1.000,5"), _value("9e999")
     (-1200.5, None, None, None, None)
     """
     mantissa, _, exponent = figure.lower().partition("e")
-    first, *groups = mantissa.partition(".")[0].lstrip("-").split(",")
+    whole, _, decimals = mantissa.partition(".")
+    first, *groups = whole.lstrip("-").split(",")
+    if "," in decimals:
+        return None
     if sum(map(str.isdigit, mantissa)) > _MOST_DIGITS or len(exponent) > 4:
         return None
     if groups and (len(first) > 3 or any(len(group) != 3 for group in groups)):

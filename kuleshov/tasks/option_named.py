@@ -55,7 +55,8 @@ _DENIALS = words(
     """not never neither nor cannot cant dont isnt doesnt wont without except excluding exclude
     excludes excluded eliminate eliminates eliminated rule rules ruled reject rejects rejected
     avoid unlike wrong incorrect incorrectly false unlikely impossible hardly doubt doubtful
-    nobody 不 非 没 沒 错 錯"""
+    contradict contradicts contradicted refute refutes refuted mistake mistaken improbable
+    implausible discard discarded dismiss dismissed disagree nobody 不 非 没 沒 错 錯"""
 )
 _DENIED_AFTER = _DENIALS | frozenset(("no", "out", "untrue", "inaccurate", "invalid", "nope"))
 _DENYING_PAIRS = frozenset(
@@ -66,10 +67,17 @@ _DENYING_PAIRS = frozenset(
         ("apart", "from"),
         ("aside", "from"),
         ("anything", "but"),
+        ("everything", "but"),
+        ("option", "but"),
+        ("options", "but"),
         ("all", "but"),
+        ("opposite", "of"),
         ("far", "from"),
         ("opposed", "to"),
     )
+)
+_UNLIKELY = frozenset(
+    (how, what) for how in ("least", "less") for what in ("likely", "probable", "plausible")
 )
 _OPEN = words("either neither whether between among if 或 unless")
 _JOINS = frozenset(("or", "and/or", "vs", "versus", "/", "|", "或"))
@@ -405,7 +413,7 @@ def _denied_before(said: Sequence[Token], start: int, taken: Sequence[bool]) -> 
         if said[i].kind != "word":
             continue
         passed += 1
-        if (_low(said, i - 1), low) in _DENYING_PAIRS:
+        if (_low(said, i - 1), low) in _DENYING_PAIRS | _UNLIKELY:
             return True
         if _is_denial(low) and not _is_certain(said, i):
             return True
@@ -436,6 +444,8 @@ def _denied_after(said: Sequence[Token], stop: int, taken: Sequence[bool]) -> bo
             return False
         if token.low in _DENIED_AFTER or _is_denial(token.low):
             return not _is_certain(said, k)
+        if (token.low, _low(said, k + 1)) in _UNLIKELY:
+            return True
         passed += token.kind == "word"
         if passed == _FAR:
             return False

@@ -23,7 +23,9 @@ _TOKEN = re.compile(
     r"|(?P<figure>(?:(?<![^\s(\[{<=:,;−-])\.)?\d++(?:[.,:]\d++)*+(?:[eE][+-]?\d++)?+)"
     r"|(?P<line>\n)|(?P<mark>[^\s])"
 )
-_TAG = re.compile(r"</?(?:answer|think|em|strong|br)>", re.I)
+_TAG = re.compile(r"</?(?:answer|think|em|strong|br|code|span)>", re.I)
+# "<b>" alone may name an option.
+_PAIR = re.compile(r"<([biup])>([^<>]*+)</\1>", re.I)
 _FORMAT = frozenset("*_`#$\"“”„«»「」『』‘’'\\")
 _COMMANDS = frozenset(("boxed", "text", "textbf", "mathbf", "mathrm", "left", "right"))
 MINUS = frozenset("-−")
@@ -55,7 +57,8 @@ def tokens(text: str) -> list[Token]:
     found: list[Token] = []
     known: dict[tuple[str, str, bool], Token] = {}  # a long text mostly repeats itself
     end, formatted = 0, True
-    for match in _TOKEN.finditer(_TAG.sub(" ", text.translate(_NARROW))):
+    plain = _PAIR.sub(r" \2 ", _TAG.sub(" ", text.translate(_NARROW)))
+    for match in _TOKEN.finditer(plain):
         kind, piece = str(match.lastgroup), match.group()
         spaced = formatted or match.start() > end
         end = match.end()

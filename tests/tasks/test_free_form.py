@@ -131,7 +131,14 @@ def test_yes_and_no(text: str, answer: str | None) -> None:
         *[("minus 3", -3.0), ("5 m\u00b2", 5.0), ("10%", 10.0), ("\uff11\uff12", 12.0)],
         *[("twenty-one", 21.0), ("twenty one", 21.0), ("There is one.", 1.0), ("3.5m", 3.5)],
         *[("3k", None), ("3D", None), ("2nd", None), ("0x10", None), ("10^3", None)],
-        *[("1,2", None), ("12:30", None), ("1/2", None), ("3+2", None), ("9e999", None)],
+        *[
+            ("1,2", None),
+            ("1.000,5", None),
+            ("12:30", None),
+            ("1/2", None),
+            ("3+2", None),
+            ("9e999", None),
+        ],
         *[("3 million", None), ("one hundred", None), ("two and a half", None)],
         # Denied, a bound, or no number at all.
         *[("not 3", None), ("more than 3", None), ("over 3", None), ("3 or so", None)],
