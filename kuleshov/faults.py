@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, get_args
 from kuleshov.edits import problem
 from kuleshov.errors import KuleshovError
 from kuleshov.reward import extract
-from kuleshov.sample import Form, Frame, Json, MediaItem, Sample, Split
+from kuleshov.sample import IMAGE, RESERVED, VIDEO, Form, Frame, Json, MediaItem, Sample, Split
 from kuleshov.tasks import GIVEN, TASKS, Task, task_of
 from kuleshov.tasks.given_texts import GivenText
 from kuleshov.untrusted import is_deep
@@ -318,6 +318,9 @@ def _unfit_prompt(sample: Sample) -> Iterator[Fault]:
             "items; allowed: one for each",
         )
         return
+    marks = [mark for mark in RESERVED.findall(sample.prompt) if mark not in (VIDEO, IMAGE)]
+    if marks:
+        yield Fault("prompt", f"has {marks[0]}, which models put in by themselves; remove it")
     for number, (place, item) in enumerate(zip(places, sample.media, strict=True)):
         if place == "<image>" and len(item.frames) != 1:
             yield Fault(

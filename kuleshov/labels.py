@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from kuleshov.errors import UsageError
 from kuleshov.locations import Location, outside, reason, within
-from kuleshov.sample import IMAGE, VIDEO, Skip, Video
+from kuleshov.sample import RESERVED, Skip, Video
 from kuleshov.tasks.labelled import Labelled, marked, named, plain, unlettered
 
 
@@ -157,10 +157,10 @@ def label(place: str, row: Any) -> Label:
     for text in (video, question, answer, *options):
         if not whole(text):
             raise UsageError(f"{place}: {text!r} holds half of a character; write it anew")
-        if text is not video and (mark := next((m for m in (VIDEO, IMAGE) if m in text), None)):
+        if text is not video and (mark := RESERVED.search(text)):
             raise UsageError(
-                f"{place}: its text holds {mark}, which stands for a video or picture "
-                "of the prompt; remove it"
+                f"{place}: its text holds {mark[0]}, which stands for a video, a picture or the "
+                "end of a turn; remove it"
             )
     try:
         options = unlettered(options)

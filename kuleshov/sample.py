@@ -32,6 +32,10 @@ Json = Any
 VIDEO, IMAGE = "<video>", "<image>"
 """What stands in a prompt for a media item; an image is an item of exactly one frame."""
 
+RESERVED = re.compile(rf"{VIDEO}|{IMAGE}|<\|[^\s|<>]{{1,64}}\|>|<IMG_CONTEXT>")
+"""What text may not hold: a placeholder of ours, or what processors and chat templates of models
+put in its place (`<|image_pad|>`) or end turns with (`<|im_end|>`)."""
+
 Form = Literal["tagged", "direct"]
 Split = Literal["train", "held_out"]
 

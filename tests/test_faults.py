@@ -70,6 +70,7 @@ HOSTILE: dict[str, tuple[str, Callable[[dict[str, Any]], object]]] = {
     "the split of another file": ("split", column("split", "held_out")),
     "an unknown form": ("form", column("form", "shouted")),
     "100,000 placeholders": ("prompt", column("prompt", "<video>" * 100_000)),
+    "a token of a model": ("prompt", column("prompt", "<video> and <video>?<|image_pad|>")),
     "an image of four frames": ("prompt", column("prompt", "<image><video>")),
     "no media": ("media", column("media", None)),
     "no frames": ("media[1].frames", of_media("frames", [])),

@@ -214,7 +214,7 @@ def refused(path: Path, *rows: dict[str, Any]) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("mark", ["<image>", "<video>"])
+@pytest.mark.parametrize("mark", ["<image>", "<video>", "<|image_pad|>", "<|im_end|>"])
 @pytest.mark.parametrize(
     "change",
     [

@@ -19,7 +19,7 @@ from kuleshov.files import replace_text
 from kuleshov.owned import writing
 from kuleshov.progress import Progress
 from kuleshov.randomness import digest, rng_for
-from kuleshov.sample import Json, MediaItem, Sample, Skip, Video, dump_json
+from kuleshov.sample import RESERVED, Json, MediaItem, Sample, Skip, Video, dump_json
 from kuleshov.tasks.given_choices import GivenChoice, GivenYesNo
 from kuleshov.tasks.given_texts import GivenText
 from kuleshov.tasks.given_values import GivenInterval
@@ -157,7 +157,7 @@ def _sample(
         task = replace(task, duration=end_of(shown))
     text = item.prompt if isinstance(item.prompt, str) else item.prompt(_given(item, options))
     # A benchmark's own text may hold what stands for a video or a picture here.
-    prompt = f"<video>\n{text.replace('<video>', '').replace('<image>', '')}"
+    prompt = f"<video>\n{RESERVED.sub('', text)}"
     videos = media if isinstance(media, list) else [media]
     origins = {(video.id, video.path): video.origin for video in videos}
     # What its frames are of; that of a folder of pictures is the folder.
