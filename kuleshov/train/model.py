@@ -26,6 +26,7 @@ _UNLOADABLE = (
     ImportError,
     SafetensorError,
 )
+_TEMPLATE = "chat_template.jinja"
 
 
 def load_model(model: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
@@ -112,6 +113,13 @@ def _loaded(model: str, load: Callable[[], Any]) -> tuple[Any, Any]:
     return loaded, processor
 
 
+def _has_template(model: str) -> bool:
+    try:
+        return cached_file(model, _TEMPLATE) is not None
+    except OSError:
+        return False
+
+
 def check_processor(model: str, processor: Any) -> None:
     """Raise unless a processor can write a prompt, fill up a batch and end an answer.
 
@@ -133,10 +141,15 @@ def check_processor(model: str, processor: Any) -> None:
             )
     chat = [{"role": "user", "content": [{"type": "video"}, {"type": "text", "text": "Why?"}]}]
     way_out = (
-        "put the one that belongs to the model into its folder as chat_template.jinja "
+        f"put the one that belongs to the model into its folder as {_TEMPLATE} "
         "(processor.chat_template = ..., processor.save_pretrained(folder)) and give that folder"
     )
     if not getattr(processor, "chat_template", None):
+        if _has_template(model):
+            raise UsageError(
+                f"the processor of model {model!r} does not take the {_TEMPLATE} in its folder, so "
+                "no question can be put to it; take a model whose processor does, such as Qwen3-VL"
+            )
         raise UsageError(
             f"model {model!r} has no chat template, so no question can be put to it; {way_out}"
         )

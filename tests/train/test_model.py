@@ -12,12 +12,13 @@ import torch
 from transformers import AutoModelForImageTextToText
 from typer.testing import CliRunner
 
+from benchmarks import any_model
 from kuleshov.cli import app
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import EvalConfig
 from kuleshov.evaluate.runner import evaluate
 from kuleshov.train.config import TrainConfig
-from kuleshov.train.model import dtype_of, load_model, load_skeleton
+from kuleshov.train.model import check_processor, dtype_of, load_model, load_skeleton
 from kuleshov.train.pipeline import train
 from tests.train.conftest import Setup
 
@@ -158,3 +159,15 @@ def test_the_precision_of_weights_is_known(
     for old in ({"torch_dtype": named[0]}, {}):
         (tmp_path / "config.json").write_text(json.dumps({**config, **old}))
         assert dtype_of(str(tmp_path)) == dtype
+
+
+def test_a_processor_that_takes_no_template_is_not_asked_for_one(tmp_path: Path) -> None:
+    """To put a template into its folder, as for others, would be no help."""
+    reader = any_model.processor_class("instructblipvideo")
+    words = any_model.tokenizer(["a b c"], reader)
+    settings = any_model.config("instructblipvideo", words, {})
+    made = any_model.processor("instructblipvideo", reader, words, settings)
+    made.save_pretrained(tmp_path)
+    assert (tmp_path / TEMPLATE).exists()
+    with pytest.raises(UsageError, match=r"does not take the chat_template\.jinja in its folder"):
+        check_processor(str(tmp_path), type(made).from_pretrained(tmp_path))
