@@ -4,7 +4,9 @@ import errno
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,28 @@ def test_one_and_two_workers_write_the_same_bytes(clips: Path, tmp_path: Path) -
     for workers in (0, 2):
         make(clips, tmp_path / str(workers), MakeConfig(tasks=KNOBS, workers=workers))
     assert all_bytes(tmp_path / "0") == all_bytes(tmp_path / "2")
+
+
+def naive(values: Iterable[Any], start: Any = 0) -> Any:
+    """`sum` of Python 3.11: from left to right, each sum rounded."""
+    for value in values:
+        start = start + value
+    return start
+
+
+def compensated(values: Iterable[Any], start: Any = 0) -> Any:
+    """`sum` of Python 3.12 and later: floats exactly, rounded once (near enough to Neumaier's)."""
+    listed = [start, *values]
+    return fsum(listed) if any(type(v) is float for v in listed) else naive(listed)
+
+
+def test_sums_of_every_python_make_the_same_bytes(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for algorithm in (naive, compensated):
+        monkeypatch.setattr("builtins.sum", algorithm)
+        make(clips, tmp_path / algorithm.__name__, MakeConfig(workers=0, tasks=KNOBS))
+    assert all_bytes(tmp_path / "naive") == all_bytes(tmp_path / "compensated")
 
 
 def test_every_video_and_task_ends_as_samples_or_as_a_skip(
