@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from kuleshov.curate.clip import Clip, Event
 from kuleshov.errors import UsageError
+from kuleshov.labels import whole
 from kuleshov.untrusted import json_value, read_text
 
 
@@ -39,18 +41,25 @@ def celebv_hq(annotation: Path, file: str = "{id}.mp4") -> Iterator[Clip]:
     """
     read = _json(annotation)
     with _layout(annotation, "celebvhq_info.json"):
-        names = read["meta_info"]["action_mapping"]
-        for id, clip in read["clips"].items():
+        names = [_text(name) for name in read["meta_info"]["action_mapping"]]
+        clips = read["clips"].items()
+    for id, clip in clips:
+        with _layout(annotation, "celebvhq_info.json", f"clips.{id}"):
             told = clip["attributes"]
-            flags = zip(names, told["action"], strict=True)
+            flags = zip(names, map(_flag, told["action"]), strict=True)
             events = [Event(name.replace("_", " ")) for name, flag in flags if flag]
             emotion = told["emotion"]
-            if emotion["sep_flag"]:
+            if _flag(emotion["sep_flag"]):
                 events += [
-                    Event(f"looks {one['emotion']}", float(one["start_sec"]), float(one["end_sec"]))
+                    Event(
+                        f"looks {_text(one['emotion'])}",
+                        _seconds(one["start_sec"]),
+                        _seconds(one["end_sec"]),
+                    )
                     for one in emotion["labels"]
                 ]
-            yield Clip(file.format(id=id), tuple(events))
+            found = Clip(_text(file.format(id=id)), tuple(events))
+        yield found
 
 
 def mm_au(annotation: Path, file: str = "{video_name}.mp4", fps: float = 30.0) -> Iterator[Clip]:
@@ -66,11 +75,14 @@ def mm_au(annotation: Path, file: str = "{video_name}.mp4", fps: float = 30.0) -
     """
     read = _json(annotation)
     with _layout(annotation, "the metadata of MM-AU"):
-        for one in read.values():
+        rows = read.items()
+    for id, one in rows:
+        with _layout(annotation, "the metadata of MM-AU", id):
             if str(one["accident occurred"]) != "1":
                 continue
             start, end = int(one["t_co"]) / fps, int(one["t_ae"]) / fps
-            yield Clip(file.format(**one), (Event(str(one["texts"]), start, end),))
+            found = Clip(_text(file.format(**one)), (Event(_text(one["texts"]), start, end),))
+        yield found
 
 
 SOURCES: dict[str, Callable[..., Iterator[Clip]]] = {
@@ -89,9 +101,34 @@ def _json(path: Path) -> Any:
 
 
 @contextmanager
-def _layout(path: Path, what: str) -> Iterator[None]:
-    """Whatever is not where the published layout has it is an error that says so."""
+def _layout(path: Path, what: str, row: str = "") -> Iterator[None]:
+    """Whatever is not where the published layout has it is an error that says so.
+
+    Args:
+        path: the annotation.
+        what: it should be.
+        row: of it, as it is called there.
+    """
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"{path} is not laid out as {what} is published: {error!r}") from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        where = f"{path}, {row!r}," if row else f"{path}"
+        raise UsageError(f"{where} is not laid out as {what} is published: {error!r}") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not whole(value):
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if value not in (0, 1):
+        raise ValueError(f"{value!r} is neither 0 nor 1")
+    return bool(value)
+
+
+def _seconds(value: Any) -> float:
+    if not isfinite(seconds := float(value)):
+        raise ValueError(f"{value!r} is no time")
+    return seconds

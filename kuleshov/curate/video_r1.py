@@ -59,15 +59,19 @@ def _label(number: int, row: Any) -> Label:
         raise UsageError("solution without one <answer>")
     options = []
     if row["problem_type"] == "multiple choice":
-        for letter, option in zip(ascii_uppercase, row.get("options") or [], strict=False):
+        given = row.get("options")
+        if not isinstance(given, list):
+            raise UsageError("multiple choice without options")
+        for letter, option in zip(ascii_uppercase, given, strict=False):
             match = _OPTION.fullmatch(str(option))
             if match is None or match.group(1) != letter:
                 raise UsageError("options are not lettered in order")
             options.append(match.group(2))
         if not options:
             raise UsageError("multiple choice without options")
+    path = row.get("path")
     asked = {
-        "video": str(row.get("path", "")).removeprefix("./"),
+        "video": path.removeprefix("./") if isinstance(path, str) else path,
         "question": row.get("problem"),
         "answer": solution.group(1).strip(),
         "options": options,

@@ -18,6 +18,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_clips(folder / "vids", 3, seed=0, workers=0)
     command = ["make", str(folder / "vids"), "-o", str(folder / "set"), "--task", "arrow"]
     assert CliRunner().invoke(app, [*command, "--workers", "0", "--held-out", "0.5"]).exit_code == 0
+    command = ["eval", "policy:random", str(folder / "set"), "-o", str(folder / "run")]
+    assert CliRunner().invoke(app, command).exit_code == 0
     return folder
 
 
@@ -30,6 +32,13 @@ COMMANDS = {
         *("--endpoint", "http://127.0.0.1:9/v1"),
     ],
     "demo": ["demo", "VIDS", "-o", "OUT"],
+    "check --drop": ["check", "SET", "--drop", "OUT"],
+    "pairs": ["pairs", "SET", "-o", "OUT"],
+    "pairs --into": ["pairs", "SET", "--into", "OUT", "--keys", "motion"],
+    "curate": ["curate", "VIDS", "-o", "OUT", "--layout", "hmdb51"],
+    "benchmark": ["benchmark", "charades_sta", "VIDS", "-o", "OUT"],
+    "train": ["train", "SET", "-o", "OUT", "--model", "MODEL"],
+    "report": ["report", "RUN", "-o", "OUT"],
 }
 
 
@@ -37,7 +46,8 @@ COMMANDS = {
 def test_it_is_one_line(data: Path, tmp_path: Path, name: str) -> None:
     # A file in the place of a folder stops everybody, the administrator too.
     (tmp_path / "file").write_text("of somebody")
-    places = {"VIDS": data / "vids", "SET": data / "set", "OUT": tmp_path / "file" / "out"}
+    places = {"VIDS": data / "vids", "SET": data / "set", "RUN": data / "run"}
+    places["OUT"] = tmp_path / "file" / "out"
     command = [str(places.get(word, word)) for word in COMMANDS[name]]
     result = CliRunner().invoke(app, command)
     if result.exception is not None and not isinstance(result.exception, SystemExit):

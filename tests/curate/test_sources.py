@@ -10,6 +10,7 @@ import pytest
 from kuleshov.curate.clip import Clip, Event
 from kuleshov.curate.sources import SOURCES, celebv_hq, hmdb51, mm_au
 from kuleshov.errors import UsageError
+from tests.evaluate.adapters.test_mutations import GONE, VALUES, changed, places
 
 
 def test_hmdb51_is_folders_of_classes(tmp_path: Path) -> None:
@@ -98,3 +99,30 @@ def test_another_layout_is_said(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / "meta.json").write_text(text)
     with pytest.raises(UsageError, match=r"cannot be read as JSON|is not laid out as"):
         list(SOURCES[name](tmp_path / "meta.json"))
+
+
+@pytest.mark.parametrize(("name", "whole"), [("celebv_hq", CELEB), ("mm_au", {"a1": ACCIDENT})])
+def test_no_mutation_of_annotations_is_a_traceback(
+    name: str, whole: object, tmp_path: Path
+) -> None:
+    path, refused = tmp_path / "meta.json", 0
+    for place in places(whole):
+        for new in (*VALUES, GONE):
+            path.write_text(json.dumps(changed(whole, place, new)))
+            try:
+                found = list(SOURCES[name](path))
+            except UsageError as error:
+                refused += 1
+                row = place[1 if name == "celebv_hq" else 0] if len(place) > 1 else ""
+                assert place[0] == "meta_info" or str(row) in str(error)
+            else:
+                for clip in found:
+                    f"{clip}{clip.path}{[event.text for event in clip.events]}".encode()
+    assert refused > 80
+
+
+@pytest.mark.parametrize("file", ["{0}.mp4", "{id.x}.mp4", "{nothing}.mp4", "{id"])
+def test_a_pattern_of_file_names_that_is_none_is_said(tmp_path: Path, file: str) -> None:
+    (tmp_path / "meta.json").write_text(json.dumps(CELEB))
+    with pytest.raises(UsageError, match="x_1"):
+        list(celebv_hq(tmp_path / "meta.json", file))

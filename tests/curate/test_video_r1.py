@@ -44,6 +44,12 @@ def test_rows_that_are_left_out_are_counted_by_reason() -> None:
             {**CHOICE, "options": ["wave", "snap"]},
             {**CHOICE, "options": ["B. wave", "A. snap"]},
             {**CHOICE, "options": []},
+            {**CHOICE, "options": 3},
+            {**CHOICE, "options": "A. wave"},
+            {**CHOICE, "options": None},
+            {**CHOICE, "problem_type": ["multiple choice"]},
+            {**CHOICE, "problem": "Which \ud83d is it?"},
+            {**CHOICE, "path": None},
             {**COUNT, "solution": "<answer> . </answer>"},
             {**CHOICE, "solution": "<answer>C</answer>"},
             "row",
@@ -51,13 +57,13 @@ def test_rows_that_are_left_out_are_counted_by_reason() -> None:
     )
     assert found.rows == []
     assert found.reasons["about an image"] == 2
-    assert found.reasons["unknown type of problem"] == 1
+    assert found.reasons["unknown type of problem"] == 2
     assert found.reasons["solution without one <answer>"] == 1
     assert found.reasons["options are not lettered in order"] == 2
-    assert found.reasons["multiple choice without options"] == 1
+    assert found.reasons["multiple choice without options"] == 4
     assert found.reasons["not an object"] == 1
-    assert sum(n for why, n in found.reasons.items() if why.startswith("not a row of labels")) == 2
-    assert sum(found.reasons.values()) == 10
+    assert sum(n for why, n in found.reasons.items() if why.startswith("not a row of labels")) == 4
+    assert sum(found.reasons.values()) == 16
 
 
 @pytest.mark.parametrize("key", ["problem", "path", "solution", "problem_type", "data_type"])
