@@ -105,6 +105,18 @@ def text_in(row: dict[str, Any], key: str, place: str) -> str:
     return _text(need(row, key, place), key, place)
 
 
+def question_in(row: dict[str, Any], key: str, place: str) -> str:
+    """What is asked, or asked for, which is no number.
+
+    Raises:
+        UsageError: the row has none, or something else.
+    """
+    value = need(row, key, place)
+    if not isinstance(value, str):
+        raise UsageError(f"{place}: {key} is {value!r}; expected: text")
+    return text_in(row, key, place)
+
+
 def texts_in(row: dict[str, Any], key: str, place: str) -> list[str]:
     """A list of texts that a row must have.
 

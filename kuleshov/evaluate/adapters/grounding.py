@@ -26,11 +26,11 @@ from kuleshov.evaluate.adapters.annotations import (
     json_of,
     need,
     one_of,
+    question_in,
     rows_of,
     seconds_of,
     text_in,
     text_of,
-    texts_in,
 )
 from kuleshov.evaluate.adapters.item import Item
 from kuleshov.sample import Sample
@@ -81,7 +81,9 @@ class ActivityNetCaptions(Grounding):
         for name, row in found.items():
             if not isinstance(row, dict):
                 raise UsageError(f"{name} is {row!r}; expected: an object")
-            spans, sentences = need(row, "timestamps", name), texts_in(row, "sentences", name)
+            spans, sentences = need(row, "timestamps", name), need(row, "sentences", name)
+            if not isinstance(sentences, list):
+                raise UsageError(f"{name}: sentences is {sentences!r}; expected: a list of texts")
             if not isinstance(spans, list):
                 raise UsageError(f"{name}: timestamps is {spans!r}; expected: a list of intervals")
             if len(spans) != len(sentences):
@@ -91,7 +93,8 @@ class ActivityNetCaptions(Grounding):
                 with as_published(place):
                     spans_of_one = [sorted(span)]
                 video = videos.at(stem=name)
-                yield _item("activitynet", place, place, video, sentence, spans_of_one)
+                asked = question_in({"sentence": sentence}, "sentence", place)
+                yield _item("activitynet", place, place, video, asked, spans_of_one)
 
 
 @final
@@ -112,7 +115,7 @@ class QVHighlights(Grounding):
                 place,
                 text_in(row, "qid", place),
                 video,
-                text_in(row, "query", place),
+                question_in(row, "query", place),
                 windows,
             )
 

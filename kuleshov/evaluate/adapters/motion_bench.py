@@ -16,7 +16,7 @@ from typing import Any, ClassVar, final
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by_entry
-from kuleshov.evaluate.adapters.annotations import need, one_of, rows_of, text_in
+from kuleshov.evaluate.adapters.annotations import need, one_of, question_in, rows_of, text_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered, split_lines
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
@@ -52,7 +52,7 @@ class MotionBench(Adapter):
 
 
 def _item(row: dict[str, Any], asked: dict[str, Any], place: str, video: str) -> Item:
-    question, options = split_lines(text_in(asked, "question", place))
+    question, options = split_lines(question_in(asked, "question", place))
     kind = text_in(row, "question_type", place)
     return Item(
         key=text_in(asked, "uid", place),

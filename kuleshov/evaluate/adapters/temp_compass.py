@@ -21,7 +21,7 @@ from typing import Any, ClassVar, final
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by, group_of
-from kuleshov.evaluate.adapters.annotations import json_of, one_of, text_in
+from kuleshov.evaluate.adapters.annotations import json_of, one_of, question_in, text_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered, split_lines
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
@@ -69,7 +69,7 @@ class TempCompass(Adapter):
 
 
 def _item(kind: str, key: str, video: str, aspect: str, row: dict[str, Any]) -> Item:
-    question, answer = text_in(row, "question", key), text_in(row, "answer", key).strip()
+    question, answer = question_in(row, "question", key), text_in(row, "answer", key).strip()
     item = Item(
         key=key,
         video=video,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by, group_of
-from kuleshov.evaluate.adapters.annotations import one_of, rows_of, text_in, texts_in
+from kuleshov.evaluate.adapters.annotations import one_of, question_in, rows_of, text_in, texts_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
@@ -42,7 +42,7 @@ class VideoMME(Adapter):
                     key=text_in(row, "question_id", place),
                     video=video,
                     entry=f"videomme_{groups['duration']}",
-                    prompt=partial(_prompt, text_in(row, "question", place)),
+                    prompt=partial(_prompt, question_in(row, "question", place)),
                     options=chosen(
                         texts_in(row, "options", place), text_in(row, "answer", place), place
                     ),

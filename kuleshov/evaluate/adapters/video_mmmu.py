@@ -18,7 +18,14 @@ from typing import Any, ClassVar, final
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by_entry
-from kuleshov.evaluate.adapters.annotations import need, one_of, rows_of, text_in, texts_in
+from kuleshov.evaluate.adapters.annotations import (
+    need,
+    one_of,
+    question_in,
+    rows_of,
+    text_in,
+    texts_in,
+)
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered
 from kuleshov.evaluate.options import Options
 from kuleshov.sample import Sample
@@ -54,7 +61,7 @@ class VideoMMMU(Adapter):
 
 
 def _item(track: str, row: dict[str, Any], place: str, videos: Videos) -> Item:
-    name, question = text_in(row, "id", place), text_in(row, "question", place)
+    name, question = text_in(row, "id", place), question_in(row, "question", place)
     several = isinstance(need(row, "answer", place), list)
     truths = texts_in(row, "answer", place) if several else [text_in(row, "answer", place)]
     options = _options(row.get("options"), place)

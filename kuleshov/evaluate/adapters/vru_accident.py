@@ -19,7 +19,14 @@ from typing import Any, ClassVar, final
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by_entry
-from kuleshov.evaluate.adapters.annotations import json_of, need, one_of, text_in, texts_in
+from kuleshov.evaluate.adapters.annotations import (
+    json_of,
+    need,
+    one_of,
+    question_in,
+    text_in,
+    texts_in,
+)
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered
 from kuleshov.evaluate.figures import FIGURES
 from kuleshov.evaluate.options import Options
@@ -48,7 +55,7 @@ class VRUAccident(Adapter):
                         key=place,
                         video=videos.at(name, stem=Path(name).stem, near=_source(file)),
                         entry=category,
-                        prompt=partial(_prompt, text_in(row, "question", place)),
+                        prompt=partial(_prompt, question_in(row, "question", place)),
                         options=chosen(options, text_in(row, "GT", place), place),
                         groups={"source": file.stem},
                     )

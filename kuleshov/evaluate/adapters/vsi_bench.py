@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.adapters.adapter import Adapter, Line, Videos, by_entry
-from kuleshov.evaluate.adapters.annotations import one_of, rows_of, text_in, texts_in
+from kuleshov.evaluate.adapters.annotations import one_of, question_in, rows_of, text_in, texts_in
 from kuleshov.evaluate.adapters.item import Item, chosen, lettered
 from kuleshov.evaluate.figures import FIGURES
 from kuleshov.evaluate.options import Options
@@ -49,7 +49,7 @@ class VSIBench(Adapter):
             for place, row in rows_of(file):
                 kind = text_in(row, "question_type", place)
                 scene = f"{text_in(row, 'dataset', place)}/{text_in(row, 'scene_name', place)}"
-                question = text_in(row, "question", place)
+                question = question_in(row, "question", place)
                 truth = text_in(row, "ground_truth", place)
                 number = kind in NUMBERS
                 yield Item(

@@ -115,6 +115,62 @@ def test_no_mutation_of_annotations_is_a_traceback(
     assert refused > EACH / 10
 
 
+WRONG: dict[str, dict[str, list[Any]]] = {
+    "qvhighlights": {
+        "relevant_windows": [[0, 2], [[0, None]], [[0, 1, 2]], [[0, float("inf")]], {}],
+        "query": [3, None, ["a"], "half \ud83d"],
+    },
+    "activitynet": {
+        "timestamps": [[5], 5, [[0, "x"], [0, 1]]],
+        "sentences": ["ab", 3, [3, 4]],
+        "v_first": [[]],
+    },
+    "mvbench": {
+        "start": ["00:00:01.0", None, []],
+        "candidates": [3, "ab", [3, None]],
+        "question": [3],
+    },
+    "motion_bench": {"qa": [3, "ab", {}]},
+    "temp_compass": {"action": ["x", 3, ["x"]]},
+    "video_mme": {"options": [3, "A. x", []], "question": [3]},
+    "video_mmmu": {"options": [3, {"A": "x"}], "question": [3]},
+    "vsi_bench": {"question": [3]},
+    "vru_accident": {"question": [3]},
+}
+"""By benchmark and place, what is of another type than published there."""
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [(n, key, value) for n, keys in WRONG.items() for key in keys for value in keys[key]],
+)
+def test_a_wrong_type_is_refused_with_its_row(
+    name: str, key: str, value: Any, folders: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / name
+    shutil.copytree(folders(name), folder)
+    files = [
+        p for p in sorted(folder.rglob("*")) if p.suffix in (".json", ".jsonl", ".parquet", ".txt")
+    ]
+    for file in files:
+        whole = read(file)
+        if key == "v_first":
+            found = [(next(iter(whole)),)]
+        else:
+            found = [path for path in places(whole) if path[-1] == key]
+        if not found:
+            continue
+        spoilt = whole
+        for path in found:  # all: a column of a table has one type
+            spoilt = changed(spoilt, path, value)
+        assert write(file, spoilt)
+        with pytest.raises(UsageError) as caught:
+            list(ADAPTERS[name].items(folder, Videos(folder)))
+        named(str(caught.value), whole, found[0], file)
+        return
+    pytest.fail(f"no file has {key}")
+
+
 def named(said: str, value: Any, path: tuple[Any, ...], file: Path) -> None:
     """The message says which row it is of: by number, or by its name in the file."""
     keys = [str(step) for step in path if isinstance(step, str)]
