@@ -139,13 +139,13 @@ def check_trained(model: str) -> None:
 
 
 def check_logs(run: Path, mark: Path) -> None:
-    """Warn of logs that are not what they were when a mark was written, or that go on from it."""
+    """Warn of logs that are not what they were when a mark was written, lines added since apart."""
     told = read(mark)
     for name in LOGS:
         if name in told and (why := fault(run / name, told[name], grown=True)):
             logging.getLogger(__name__).warning(
-                "%s %s (when %s was written). Training goes on without what is lost; put the file "
-                "back first if you want to keep it",
+                "%s %s, as %s says: it was changed, or that is of another run. Training goes on "
+                "without what is lost; put the file back first if you want to keep it",
                 run / name,
                 why,
                 mark,

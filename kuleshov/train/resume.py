@@ -81,6 +81,8 @@ def going_on(run: Path, done: Mapping[str, Path], to_do: Iterable[str]) -> dict[
     """
     for phase, model in done.items():
         check_finished(run, phase, model)
+        for checkpoint in checkpoints_of(run, phase):  # a kill left it behind
+            remove_checkpoint(run, checkpoint)
     last = {}
     for phase in to_do:
         if found := last_whole(run, phase):

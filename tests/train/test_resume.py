@@ -301,6 +301,15 @@ def test_a_checkpoint_goes_without_what_is_not_of_the_run(
     assert last_whole(run, "sft") == folder
 
 
+def test_a_finished_phase_keeps_no_checkpoints(tmp_path: Path) -> None:
+    left = checkpoint(tmp_path, 3)
+    (model := tmp_path / "sft" / "model").mkdir()
+    (model / "config.json").write_text("{}")
+    declare(tmp_path, tmp_path / "sft" / "whole", {path: path for path in files_of(model)})
+    assert going_on(tmp_path, {"sft": model}, ["grpo"]) == {}
+    assert model.is_dir() and not left.exists()
+
+
 def test_the_checkpoint_before_stays_until_the_next_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
