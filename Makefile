@@ -49,7 +49,7 @@ fuzz: $(READY) ## damaged clips must not stop make; KULESHOV_TEST_VIDEOS or VIDE
 outside: $(READY) ## files and models of all kinds are right or refused; KULESHOV_CASES=folder, ARGS='--only cells'
 	$(BIN)/python -m benchmarks.outside $(ARGS)
 
-hostile: $(READY) ## replies, rows and checkpoints that are harmed end in words; ARGS='--only rows'
+hostile: $(READY) ## replies, rows and files that are harmed end in words; ARGS='--only rows'
 	$(BIN)/python -m benchmarks.hostile $(ARGS)
 
 bench-data: $(READY) ## measure the data stage; KULESHOV_TEST_VIDEOS or VIDEOS=folder (the test clips)

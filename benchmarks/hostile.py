@@ -19,7 +19,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import hostile_checkpoints, hostile_replies, hostile_rows
+from benchmarks import (
+    hostile_checkpoints,
+    hostile_journals,
+    hostile_replies,
+    hostile_rows,
+    hostile_shards,
+)
 
 Tries = Callable[[Path], Iterator[tuple[str, str]]]
 """A folder to work in -> (what was tried, "", "traceback" or "silent") of each input."""
@@ -28,6 +34,8 @@ PARTS: dict[str, Tries] = {
     "checkpoints": hostile_checkpoints.tries,
     "replies": hostile_replies.tries,
     "rows": hostile_rows.tries,
+    "journals": hostile_journals.tries,
+    "shards": hostile_shards.tries,
 }
 
 

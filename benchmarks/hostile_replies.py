@@ -61,7 +61,7 @@ def tries(folder: Path) -> Iterator[tuple[str, str]]:
     """
     data = folder / "set"
     write(data, [_question()], {"videos": str(folder)})
-    with _server() as (address, sent):
+    with server() as (address, sent):
         for name, reply in replies().items():
             sent[:] = [reply]
             for asker, ask in ASKERS.items():
@@ -134,19 +134,19 @@ def replies() -> dict[str, Reply]:
     """All replies, by what is wrong with them."""
     found: dict[str, Reply] = {}
     for name, value in _COMPLETIONS.items():
-        found[name] = _http(json.dumps(value).encode())
+        found[name] = http(json.dumps(value).encode())
     for name, body in _BODIES.items():
-        found[name] = _http(body)
+        found[name] = http(body)
     for charset in ("rot13", "zlib", "base64", "utf-7", "utf-16", "idna", "none", "\u00fc"):
         kind = f"Content-Type: application/json; charset={charset}"
-        found[f"charset {charset}"] = _http(_GOOD, kind)
-        found[f"an error in charset {charset}"] = _http(b"\xff\xfe no", kind, status="400 Bad")
+        found[f"charset {charset}"] = http(_GOOD, kind)
+        found[f"an error in charset {charset}"] = http(b"\xff\xfe no", kind, status="400 Bad")
     for status in ("100", "204 No", "206 Part", "301 X", "308 X", "400 X", "401 X", "403 X"):
-        found[f"status {status}"] = _http(b"no", status=status)
+        found[f"status {status}"] = http(b"no", status=status)
     for status in ("404 X", "413 X", "418 X", "429 X", "500 X", "503 X", "599 X", "999 X"):
-        found[f"status {status}"] = _http(b"no", status=status)
+        found[f"status {status}"] = http(b"no", status=status)
     for date in _RETRY_AFTER:
-        found[f"Retry-After {date[:40]}"] = _http(b"no", f"Retry-After: {date}", status="429 X")
+        found[f"Retry-After {date[:40]}"] = http(b"no", f"Retry-After: {date}", status="429 X")
     return {**found, **_STREAMS}
 
 
@@ -222,7 +222,7 @@ _RETRY_AFTER = (
 )
 
 
-def _http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+def http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
     return "\r\n".join([*lines, "", ""]).encode("utf-8") + body
 
@@ -260,10 +260,10 @@ _STREAMS: dict[str, Reply] = {
     "chunks that are none": _OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n" + _GOOD,
     "chunks that are cut": _OK + b"Transfer-Encoding: chunked\r\n\r\n99\r\n" + _GOOD[:20],
     "headers without end": _endless(_OK, b"X-Y: z\r\n"),
-    "gzip that is none": _http(_GOOD, "Content-Encoding: gzip"),
-    "gzip that is cut": _http(gzip.compress(_GOOD)[:-20], "Content-Encoding: gzip"),
-    "gzip": _http(gzip.compress(_GOOD), "Content-Encoding: gzip"),
-    "an encoding that is none": _http(_GOOD, "Content-Encoding: rot13"),
+    "gzip that is none": http(_GOOD, "Content-Encoding: gzip"),
+    "gzip that is cut": http(gzip.compress(_GOOD)[:-20], "Content-Encoding: gzip"),
+    "gzip": http(gzip.compress(_GOOD), "Content-Encoding: gzip"),
+    "an encoding that is none": http(_GOOD, "Content-Encoding: rot13"),
     "a bomb of gzip": _GZIP + gzip.compress(b" " * 300_000_000),
     "a bomb of deflate": _DEFLATE + zlib.compress(b"[" * 300_000_000),
     "a body without end": _endless(_OK + b"\r\n", b" " * 65_536),
@@ -273,12 +273,12 @@ _STREAMS: dict[str, Reply] = {
     "a status that trickles": _trickling(b"HTTP", b"/"),
     "chunks that trickle": _trickling(_OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
     "silence": _trickling(b"", b""),
-    "itself as the place to go": _http(b"", "Location: /v1/chat/completions", status="307 X"),
+    "itself as the place to go": http(b"", "Location: /v1/chat/completions", status="307 X"),
 }
 
 
 @contextmanager
-def _server() -> Iterator[tuple[str, list[Reply]]]:
+def server() -> Iterator[tuple[str, list[Reply]]]:
     """A server on 127.0.0.1, and the list whose only reply it gives."""
     sent: list[Reply] = []
 

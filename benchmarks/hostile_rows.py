@@ -17,12 +17,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from typer.testing import CliRunner
 
-from kuleshov.cli import app
+from benchmarks.harm import invoke
 from kuleshov.clips import write_clips
 from kuleshov.dataset import load_samples
-from kuleshov.errors import KuleshovError
 from kuleshov.synthesize import MakeConfig, make
 
 Row = dict[str, Any]
@@ -154,15 +152,10 @@ def _write(data: Path, rows: list[Row], file: str = _FILE) -> None:
 
 
 def _run(folder: Path, data: Path, words: list[str]) -> tuple[int | None, str]:
-    """(exit code, all that was printed); None for an error that is none of ours."""
     out = folder / "out"
     shutil.rmtree(out, ignore_errors=True)
     places = {"SET": str(data), "OUT": str(out)}
-    result = CliRunner().invoke(app, [places.get(word, word) for word in words])
-    error = result.exception
-    if error is None or isinstance(error, SystemExit):
-        return result.exit_code, result.output
-    return (2, f"{result.output}{error}") if isinstance(error, KuleshovError) else (None, "")
+    return invoke([places.get(word, word) for word in words])
 
 
 def _judged(came: tuple[int | None, str], unharmed: tuple[int | None, str], field: str) -> str:

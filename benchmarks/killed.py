@@ -19,6 +19,8 @@ from typing import Any
 from kuleshov import journal
 from kuleshov.rendered import shards
 
+PART, SHARD = 8, 16
+"""Small ones: more parts, more touches."""
 TOUCHES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
 
 
@@ -74,7 +76,7 @@ def die() -> None:
 def main() -> None:
     """See the module."""
     n, *command = sys.argv[1:]
-    journal.PART, shards.SHARD = 8, 16  # more parts, more touches
+    journal.PART, shards.SHARD = PART, SHARD
     killer = Killer(int(n))
     # Assigned over, which types do not allow.
     Path.open = lambda path, *a, **k: killer.open(path, *a, **k)  # type: ignore[method-assign, assignment]

@@ -478,7 +478,8 @@ def load_summary(out: Path | str) -> dict[str, Any]:
     # Others have a summary.json too.
     ours = read_mark(out).get("kind") == "samples" or (out / _CONFIG).exists()
     if not path.exists() or not ours:
-        raise UsageError(f"{out} holds no finished set of samples; {make}")
+        lacking = "" if path.exists() else f": there is no {path.name}"
+        raise UsageError(f"{out} holds no finished set of samples{lacking}; {make}")
     loaded = read_json(path, _AGAIN)
     more = {key: kind for key, kind in _MORE.items() if key in loaded}
     if why := misfit(loaded, {**_SUMMARY, **more}):

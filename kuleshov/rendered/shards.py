@@ -106,6 +106,8 @@ def _render(
     if before.get("key") == digest and not before["skips"]:
         if not (harmed := records.take(before)):
             journal.remove()
+            if read_mark(out).get("made") != made:
+                set_mark(out, "rendered", made=made)
             return before
         _say(harmed)
     (out / "summary.json").unlink(missing_ok=True)
@@ -251,7 +253,10 @@ def _finished(out: Path) -> dict[str, Any]:
         return summary
     if (out / "summary.json").exists():
         raise _harmed_set(out, "summary.json is no longer what was written")
-    raise UsageError(f"{out} holds no rendered set; make one with `kuleshov render OUT -o {out}`")
+    raise UsageError(
+        f"{out} holds no rendered set: there is no summary.json; make one with `kuleshov render "
+        f"OUT -o {out}`"
+    )
 
 
 class _Group(NamedTuple):
