@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from math import comb, factorial, perm, prod
+from math import comb, factorial, fsum, perm, prod
 from typing import final
 
 
@@ -45,7 +45,7 @@ class Prefix(OrderReward):
 
     def chance(self, length: int, pool: int) -> float:
         # At least j are right with probability (P - j)! / P!.
-        return sum(1 / perm(pool, j) for j in range(1, length + 1)) / length
+        return fsum(1 / perm(pool, j) for j in range(1, length + 1)) / length
 
 
 @final

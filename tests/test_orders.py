@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuleshov.orders import ORDERS, longest_increasing
+from tests.test_synthesize import compensated, naive
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,19 @@ def test_chance_is_the_mean_over_all_sequences(order: str, length: int, pool: in
     reward, truth = ORDERS[order], list(range(length))
     earned = [reward(s, truth) for s in permutations(range(pool), length)]
     assert reward.chance(length, pool) == pytest.approx(sum(earned) / len(earned))
+
+
+@pytest.mark.parametrize("order", sorted(ORDERS))
+def test_chance_is_the_same_by_the_sums_of_every_python(
+    order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = [(length, pool) for pool in range(2, 13) for length in range(1, pool + 1)]
+    found = []
+    for algorithm in (naive, compensated):
+        with monkeypatch.context() as patched:
+            patched.setattr("builtins.sum", algorithm)
+            found.append([ORDERS[order].chance(*shape) for shape in shapes])
+    assert found[0] == found[1]
 
 
 def test_chance_by_hand() -> None:

@@ -41,16 +41,26 @@ def test_commands_print_paths_as_they_are(tmp_path: Path, name: str) -> None:
     out = tmp_path / name
     shown = name.replace("\x1b", "\\x1b")
     commands = [
-        ["make", str(tmp_path / "vids"), "-o", str(out), "--task", "arrow", "--workers", "0"],
+        [
+            *("make", str(tmp_path / "vids"), "-o", str(out), "--task", "arrow"),
+            *("--workers", "0", "--held-out", "0.5"),
+        ],
         ["check", str(out)],
         ["view", str(out)],
         ["render", str(out), "-o", str(out / "frames"), "--workers", "0"],
+        ["pairs", str(out), "-o", str(out / "pairs")],
+        ["freeze", str(out), "--name", "small"],
     ]
     for command in commands:
         result = CliRunner().invoke(app, command)
         assert result.exception is None or isinstance(result.exception, SystemExit), command
         assert shown in result.output.replace("\n", "") and "\x1b" not in result.output
     assert json.loads((out / "summary.json").read_text())["samples"] == 3
+    run, site = f"{out}-run", f"{out}-site"
+    result = CliRunner().invoke(app, ["eval", "policy:random", str(out), "-o", run])
+    assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(app, ["report", run, "-o", site])
+    assert result.exit_code == 0 and f"{shown}-site" in result.output.replace("\n", "")
 
 
 @pytest.mark.parametrize("kind", ["txt", "csv", "jsonl", "parquet"])
