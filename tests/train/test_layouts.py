@@ -24,7 +24,7 @@ from kuleshov.train.model import load_model
 from kuleshov.train.pipeline import train
 from kuleshov.train.tower import NOTHING_KEPT, Tower
 
-KINDS = ("qwen2_vl", "llava_onevision", "video_llama_3", "smolvlm")
+KINDS = ("qwen2_vl", "llava_onevision", "video_llama_3", "smolvlm", "internvl")
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -84,6 +84,20 @@ def test_prompts_of_other_frames_go_together(
         if together.requires_grad:
             (gradient,) = torch.autograd.grad(together.sum(), [next(iter(_tower(model)))])
             assert 0 < gradient.abs().sum() < float("inf")
+
+
+def test_prompts_of_other_sizes_go_together(
+    family: tuple[str, Path], samples: list[Sample], clips: Path
+) -> None:
+    model, processor = load_model(str(family[1]))
+    guard(model)
+    encode = Encoder(processor, Renderer(clips))
+    sample = next(s for s in samples if s.task == "anomaly")
+    (item,) = sample.media
+    wide = replace(sample, media=(replace(item, width=84, frames=item.frames[:6]),), knobs={})
+    prompts = [encode(sample), encode(wide)]
+    alone = torch.cat([model(**batch([prompt], 0)).logits[:, -1] for prompt in prompts])
+    assert (model(**batch(prompts, 0)).logits[:, -1] - alone).abs().max() < 1e-3
 
 
 def test_what_fills_up_videos_goes_no_further(
