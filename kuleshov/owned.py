@@ -113,7 +113,8 @@ def check(folder: Path, kind: str) -> None:
             raise UsageError(f"{folder} is a link to nothing; give another folder") from None
         return
     except NotADirectoryError:
-        raise WriteError(f"{folder} is a file; give a folder to write in") from None
+        file = next(one for one in (folder, *folder.parents) if one.is_file())
+        raise WriteError(f"{file} is a file; give a folder to write in") from None
     except OSError as error:
         raise UsageError(
             f"{folder} cannot be looked into: {error.strerror}; give another folder"

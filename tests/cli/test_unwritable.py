@@ -53,6 +53,7 @@ def test_it_is_one_line(data: Path, tmp_path: Path, name: str) -> None:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         assert isinstance(result.exception, KuleshovError), result.exception
         assert str(tmp_path / "file") in str(result.exception)
+        assert "out is a file" not in str(result.exception)
     else:
         assert result.exit_code == 2 and str(tmp_path / "file") in result.output, result.output
     assert (tmp_path / "file").read_text() == "of somebody"
