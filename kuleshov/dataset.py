@@ -342,12 +342,110 @@ class BadRow(NamedTuple):
 
 
 def iterate_rows(out: Path | str, split: str | None = None) -> Iterator[Sample | BadRow]:
-    """All rows of a set, those that are no samples too: what `check` goes through.
+    """All rows of a set, those that are no samples too.
 
     Raises:
         UsageError: there is no finished set in the folder.
     """
-    from kuleshov.faults import Fault, checked
+    ids = Ids()
+    for batch in iterate_batches(out, split):
+        if isinstance(batch, BadRow):
+            yield batch
+            continue
+        for number, sample, faults in batch.checked():
+            if sample is not None:
+                faults = (*ids.again(sample.id, batch.file, number), *faults)
+            if sample is None or faults:
+                yield BadRow(batch.file, number, faults, sample)
+            else:
+                yield sample
+
+
+def samples_at(out: Path | str, places: Iterable[int]) -> Iterator[Sample]:
+    """Some samples of a set, few of them in memory at a time.
+
+    Args:
+        out: the set.
+        places: of rows that are samples, among all rows of the set from 0, in the order of
+            `iterate_rows`; the samples come in this order too.
+
+    Raises:
+        UsageError: there is no finished set in the folder.
+    """
+    wanted, start = frozenset(places), 0
+    for batch in iterate_batches(out):
+        if isinstance(batch, BadRow):
+            continue
+        here = [i for i in range(len(batch.numbers)) if start + i in wanted]
+        start += len(batch.numbers)
+        if here:
+            yield from (sample for _, sample, _ in batch.of(here).checked() if sample is not None)
+
+
+class Batch(NamedTuple):
+    """Some rows of a file, not looked at yet. It can be given to another process.
+
+    Args:
+        file: that they stand in, below the set.
+        split: of the file.
+        numbers: of the rows in it, from 1.
+        rows: as they are stored.
+    """
+
+    file: str
+    split: str
+    numbers: Sequence[int]
+    rows: pa.RecordBatch
+
+    def of(self, which: Sequence[int]) -> Batch:
+        """Some of the rows, counted from 0."""
+        return self._replace(numbers=[self.numbers[i] for i in which], rows=self.rows.take(which))
+
+    def checked(self) -> Iterator[tuple[int, Sample | None, tuple[Fault, ...]]]:
+        """Number, sample and faults of each row, see `faults.checked`."""
+        from kuleshov.faults import Fault, checked
+
+        for number, row in zip(self.numbers, self._values(), strict=True):
+            if isinstance(row, str):
+                yield number, None, (Fault("the row", row),)
+            else:
+                yield number, *checked(row, self.split)
+
+    def _values(self) -> list[dict[str, Any] | str]:
+        """The rows by column, or why one cannot be read, as the end of "the row …"."""
+        try:
+            return list(self.rows.to_pylist())
+        except ValueError as error:  # such as text that is no UTF-8
+            if len(self.rows) == 1:
+                return [f"cannot be read: {' '.join(str(error).split())}"]
+        return [value for i in range(len(self.rows)) for value in self.of([i])._values()]
+
+
+class Ids:
+    """The ids of a set so far, each of which may be there once."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[str, int]] = {}
+
+    def again(self, id: str, file: str, number: int) -> tuple[Fault, ...]:
+        """What is wrong with an id in a row: nothing, or that it was there before."""
+        from kuleshov.faults import Fault
+
+        first, row = self._first.setdefault(id, (file, number))
+        if (first, row) == (file, number):
+            return ()
+        before = f"row {row} of {first}"
+        text = f"is {id!r}, as in {before}; allowed: another one in each row"
+        return (Fault("id", text),)
+
+
+def iterate_batches(out: Path | str, split: str | None = None) -> Iterator[Batch | BadRow]:
+    """All rows of a set, a few hundred at a time, and what cannot be read of it.
+
+    Raises:
+        UsageError: there is no finished set in the folder.
+    """
+    from kuleshov.faults import Fault
 
     out = Path(out)
     load_summary(out)
@@ -358,46 +456,40 @@ def iterate_rows(out: Path | str, split: str | None = None) -> Iterator[Sample |
     for file, why in harmed.items():
         if file not in (SKIPS, _CONFIG):
             yield BadRow(file, 0, (Fault("the file", why),))
-    first: dict[str, str] = {}
     for name in splits:
         for path in sorted((out / "samples").glob(f"{name}-*.parquet")):
             file = path.relative_to(out).as_posix()
             if file in harmed:
                 continue
-            for number, row in _rows(path):
-                if isinstance(row, str):
-                    yield BadRow(file, 0, (Fault("the file", row),))
-                    continue
-                sample, faults = checked(row, name)
-                if sample is not None:
-                    here = f"row {number} of {file}"
-                    if (before := first.setdefault(sample.id, here)) != here:
-                        text = f"is {sample.id!r}, as in {before}; allowed: another one in each row"
-                        faults = (Fault("id", text), *faults)
-                if sample is None or faults:
-                    yield BadRow(file, number, faults, sample)
-                else:
-                    yield sample
+            number = 0
+            try:
+                for rows in _batches(path):
+                    numbers = range(number + 1, number + 1 + len(rows))
+                    yield Batch(file, name, numbers, rows)
+                    number += len(rows)
+            except _Unreadable as error:
+                yield BadRow(file, 0, (Fault("the file", str(error)),))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """The rows of a file by number; last a reason where it cannot be read to its end."""
+class _Unreadable(Exception):
+    """Why a file cannot be read to its end, as the end of "FILE …"."""
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     number = 0
     if not path.is_file():  # a pipe would be waited for
-        yield 0, "is no file"
-        return
+        raise _Unreadable("is no file")
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(_ROWS_PER_GROUP):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
+            for rows in file.iter_batches(_ROWS_PER_GROUP):
+                yield rows
+                number += len(rows)
     except (OSError, ValueError, pa.ArrowException) as error:
         said = " ".join(str(error).split())
-        yield 0, f"cannot be read as Parquet behind row {number}: {said}"
+        raise _Unreadable(f"cannot be read as Parquet behind row {number}: {said}") from error
 
 
 def harmed_files(out: Path, splits: Iterable[str] = SPLITS) -> dict[str, str]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 from kuleshov.edits import problem
@@ -230,22 +231,29 @@ def _frames(field: str, value: Any) -> tuple[Frame, ...]:
     listed = _list(field, value, "a list of frames")
     if not listed:
         raise _Wrong(field, "empty", "one frame or more")
-    if not _are_frames(listed):
-        place = next(i for i, one in enumerate(listed) if not _are_frames([one]))
+    columns = _columns(listed)
+    if columns is None:
+        place = next(i for i, one in enumerate(listed) if _columns([one]) is None)
         raise _Wrong(
             f"{field}[{place}]",
             listed[place],
             f"video_id, and source_seconds and shown_seconds up to {MOST_SECONDS:g}, the latter "
             "from 0",
         )
-    return tuple(Frame(**frame) for frame in listed)
+    ids, source, shown = columns
+    # A name of a video for all frames that show it: it would be half of a sample's memory.
+    return tuple(map(Frame, map(sys.intern, ids), source, shown))
 
 
-def _are_frames(listed: list[Any]) -> bool:
-    """Whether all are; looked at together, as most of a set is frames."""
+def _columns(listed: list[Any]) -> Sequence[Sequence[Any]] | None:
+    """Ids and times of frames, or None where one is none.
+
+    Looked at together, as most of a set is frames.
+    """
     try:
-        ids, source, shown = zip(*(map(frame.get, Frame._fields) for frame in listed), strict=True)
-        return (
+        columns = [[frame.get(name) for frame in listed] for name in Frame._fields]
+        ids, source, shown = columns
+        fit = (
             max(map(len, listed)) == len(Frame._fields)
             and {*map(type, ids)} == {str}
             and math.isfinite(sum(source) + sum(shown))  # else the comparisons say nothing
@@ -254,7 +262,8 @@ def _are_frames(listed: list[Any]) -> bool:
             and max(shown) <= MOST_SECONDS
         )
     except (AttributeError, TypeError):  # no object, or no number
-        return False
+        return None
+    return columns if fit else None
 
 
 _FIELDS: dict[str, Callable[[str, Any], Any]] = {

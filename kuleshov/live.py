@@ -16,7 +16,13 @@ from typing import Any, NamedTuple, final
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live as RichLive
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 from rich.text import Text
 
@@ -74,6 +80,7 @@ def live(console: Console, clock: Callable[[], float] = time.monotonic) -> Itera
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=console,
     )
     line = Text()

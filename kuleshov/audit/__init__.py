@@ -1,6 +1,7 @@
 """What would make a sample wrong, or let a model earn without watching; see docs/audit.md.
 
-    audit        everything, in one pass over the videos
+    audit        everything, with few samples in memory at a time
+    survey       one pass over the rows: their faults, and the little of each that is kept
     findings     what an audit finds
     soundness    the gold answer earns 1, JSON keeps the sample, media match their recipe
     visible      when two frames look different

@@ -62,7 +62,9 @@ def check(
             of_set = load_samples(data)
             for_model = findings_of(model, of_set, samples if drop is None else len(of_set))
     with live(err) as shown:
-        findings = audit(data, samples, rendered, every=drop is not None, progress=shown.progress)
+        findings = audit(
+            data, samples, rendered, drop is not None, progress=shown.progress, workers=None
+        )
     for one in for_model:
         (findings.errors if one.sample else findings.warnings).append(one)
     table = empty_table("task", "samples", "chance", "learned", "best constant", "which is")

@@ -30,7 +30,7 @@ def freeze(
     load_summary(data)
     with writing(data, "samples"):
         with live(err) as shown:
-            findings = audit(data, samples, progress=shown.progress)
+            findings = audit(data, samples, progress=shown.progress, workers=None)
         run(data, name or data.resolve().name, findings)
     audited([str(error) for error in findings.errors])
     out.print(str(data / MANIFEST), soft_wrap=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from kuleshov.dataset import load_samples
+from kuleshov.dataset import iterate_samples
 from kuleshov.errors import UsageError, unknown_name
 from kuleshov.evaluate.comparison import TaskComparison
 from kuleshov.evaluate.figures import FIGURES
@@ -18,11 +18,19 @@ from kuleshov.evaluate.statistics import holm
 from kuleshov.run import environment
 from kuleshov.sample import Sample
 
-__all__ = ["TaskComparison", "compare", "overall", "rows_and_overall", "samples_of"]
+__all__ = ["Runs", "TaskComparison", "compare", "load", "overall", "rows_and_overall"]
 
 
-class _Runs(NamedTuple):
-    """Samples that all models answered, with their answers, the floors and what is left out."""
+class Runs(NamedTuple):
+    """Runs of the same samples.
+
+    Args:
+        samples: that all models answered, in the order of the set.
+        before: the first model's answers.
+        after: the second model's, for each seed of its training.
+        policies: the floors'.
+        warning: what is left out.
+    """
 
     samples: list[Sample]
     before: Answers
@@ -44,7 +52,7 @@ def compare(
     Raises:
         UsageError: the runs are of different samples or temperatures, or have no items in common.
     """
-    return _rows(_load(before, after), figure)
+    return _rows(load(before, after), figure)
 
 
 def overall(before: Path, after: Path | Sequence[Path], *, figure: str = "tasks") -> TaskComparison:
@@ -58,50 +66,55 @@ def overall(before: Path, after: Path | Sequence[Path], *, figure: str = "tasks"
     Raises:
         UsageError: as in `compare`.
     """
-    runs = _load(before, after)
-    return _row(runs, runs.samples, figure)
+    runs = load(before, after)
+    return _row(runs, _by_id(runs.samples), figure)
 
 
 def rows_and_overall(
-    before: Path, after: Path | Sequence[Path], *, figure: str = "tasks"
+    runs: Runs, *, figure: str = "tasks"
 ) -> tuple[dict[str, TaskComparison], TaskComparison]:
-    """`compare` and `overall`, with the runs read and the policies asked once.
+    """`compare` and `overall` of runs that were loaded once.
 
     Args:
-        before: as in `compare`.
-        after: likewise.
-        figure: likewise.
-
-    Raises:
-        UsageError: as in `compare`.
+        runs: see `load`.
+        figure: as in `compare`.
     """
-    runs = _load(before, after)
     rows = _rows(runs, figure)
-    return rows, next(iter(rows.values())) if len(rows) == 1 else _row(runs, runs.samples, figure)
+    if len(rows) == 1:
+        return rows, next(iter(rows.values()))
+    return rows, _row(runs, _by_id(runs.samples), figure)
 
 
-def samples_of(run: Path) -> list[Sample]:
-    """The sample set that an evaluation run answered."""
-    return load_samples(environment(run)["data"])
+def _by_id(samples: Sequence[Sample]) -> list[Sample]:
+    return sorted(samples, key=lambda sample: sample.id)
 
 
-def _rows(runs: _Runs, figure: str) -> dict[str, TaskComparison]:
+def _rows(runs: Runs, figure: str) -> dict[str, TaskComparison]:
     tasks: dict[str, list[Sample]] = {}
-    for sample in runs.samples:
+    for sample in _by_id(runs.samples):
         tasks.setdefault(sample.entry, []).append(sample)
     rows = {task: _row(runs, here, figure) for task, here in sorted(tasks.items())}
     corrected = holm({task: row.p for task, row in rows.items()})
     return {task: replace(row, p_holm=corrected[task]) for task, row in rows.items()}
 
 
-def _row(runs: _Runs, samples: Sequence[Sample], figure: str) -> TaskComparison:
+def _row(runs: Runs, samples: Sequence[Sample], figure: str) -> TaskComparison:
     if figure not in FIGURES:
         raise unknown_name("figure", figure, FIGURES)
     row = side_by_side(samples, runs.before, runs.after, runs.policies, FIGURES[figure])
     return row if runs.warning is None else replace(row, warnings=(*row.warnings, runs.warning))
 
 
-def _load(before: Path, after: Path | Sequence[Path]) -> _Runs:
+def load(before: Path, after: Path | Sequence[Path]) -> Runs:
+    """Everything that a comparison needs; of the sample set only what all models answered.
+
+    Args:
+        before: as in `compare`.
+        after: likewise; `before` itself for a lone model.
+
+    Raises:
+        UsageError: as in `compare`.
+    """
     others = [after] if isinstance(after, Path) else list(after)
     for other in others:
         for key in ("samples", "temperature", "sampling"):
@@ -111,13 +124,15 @@ def _load(before: Path, after: Path | Sequence[Path]) -> _Runs:
                     f"{before} has {key} {one} and {other} has {two}, so their scores cannot be "
                     "compared; evaluate both models on the same sample set with the same settings"
                 )
-    first, *seconds = (by_condition(load_results(run)) for run in (before, *others))
+    read = {run: by_condition(load_results(run)) for run in dict.fromkeys((before, *others))}
+    first, *seconds = (read[run] for run in (before, *others))
     asked = [set(answers.get("full", {})) for answers in (first, *seconds)]
     common = set.intersection(*asked)
     if not common:
         names = " and ".join(str(run) for run in (before, *others))
         raise UsageError(f"{names} have no item in common under the condition full")
-    samples = sorted((s for s in samples_of(others[-1]) if s.id in common), key=lambda s: s.id)
+    data = environment(others[-1])["data"]
+    samples = [sample for sample in iterate_samples(data) if sample.id in common]
     lost = len(set.union(*asked)) - len(common)
     warning = f"{lost} items were answered by one model only and are left out" if lost else None
-    return _Runs(samples, first, seconds, policy_answers(samples), warning)
+    return Runs(samples, first, seconds, policy_answers(_by_id(samples)), warning)

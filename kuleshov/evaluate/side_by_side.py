@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,15 +30,21 @@ from kuleshov.evaluate.statistics.reported import Floats, Reported
 from kuleshov.evaluate.time_gain import Bools, TimeGain, needs_time, solved, time_gain
 from kuleshov.sample import Json, Sample
 
+_NO_SCORES: dict[str, float] = {}
 RANDOM_REPEATS = 4
 """Draws of the random policy for each item; `chance` is what they come to with many."""
 
 
 def policy_answers(samples: Sequence[Sample]) -> dict[str, Answers]:
-    """What each policy says to all samples, for `side_by_side` of them or of some entries."""
+    """What each policy says to all samples, for `side_by_side` of them or of some entries.
+
+    As far as that looks at it: answer and score, and not the words around them.
+    """
+    repeated = {"random": RANDOM_REPEATS}
     return {
         name: by_condition(
-            policies.answers(name, samples, RANDOM_REPEATS if name == "random" else 1)
+            replace(result, completion="", scores=_NO_SCORES)
+            for result in policies.answers(name, samples, repeated.get(name, 1))
         )
         for name in policies.POLICIES
     }

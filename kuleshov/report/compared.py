@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kuleshov.errors import UsageError
-from kuleshov.evaluate.compare import TaskComparison, rows_and_overall, samples_of
-from kuleshov.evaluate.results import load_results
-from kuleshov.evaluate.scores import Answers, by_condition, pooled
+from kuleshov.evaluate.compare import TaskComparison, load, rows_and_overall
+from kuleshov.evaluate.scores import Answers, pooled
 from kuleshov.evaluate.statistics import holm
 from kuleshov.run import environment
 from kuleshov.sample import Sample
@@ -99,16 +98,14 @@ def label(sets: Sequence[Compared], one: Compared, task: str) -> str:
 
 def _of(name: str, runs: Sequence[Path]) -> Compared:
     first, *others = runs
-    after = others or [first]
-    asked = [by_condition(load_results(run)) for run in runs]
-    common = set.intersection(*(set(answers.get("full", {})) for answers in asked))
-    rows, whole = rows_and_overall(first, after)
+    read = load(first, others or [first])
+    rows, whole = rows_and_overall(read)
     return Compared(
         name=name,
         runs=tuple(runs),
-        samples=[sample for sample in samples_of(after[-1]) if sample.id in common],
-        before=asked[0] if others else None,
-        after=pooled(asked[1:]) if others else asked[0],
+        samples=read.samples,
+        before=read.before if others else None,
+        after=pooled(read.after) if others else read.before,
         rows=rows,
         overall=whole,
     )

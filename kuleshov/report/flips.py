@@ -60,7 +60,7 @@ def flips(
     there = drawing.drawn(folder / "sheets")
 
     def state(item: Item) -> str:
-        sheet = item.entry.sheet
+        sheet = item.sheet
         if not sheet:
             return "nothing"
         return "drawn" if sheet in there else failed.get(sheet, "")
@@ -71,7 +71,7 @@ def flips(
     for path in (folder / "details").glob("*.js"):
         if path.stem.isdecimal() and int(path.stem) > last:
             path.unlink()
-    drawing.remove_others(folder / "sheets", (item.entry.sheet for item in listed))
+    drawing.remove_others(folder / "sheets", (item.sheet for item in listed))
     about = {
         "folder": f"{quote(folder.name, errors='surrogateescape')}/",
         "few": f"only the first {count} items of each row have one; kuleshov report --sheets all "
@@ -97,8 +97,8 @@ def _draw(
     seen: dict[str, int] = {}
     for item in listed:
         seen[item.row] = seen.get(item.row, 0) + 1
-        if item.entry.sheet and (count is None or seen[item.row] <= count):
-            wanted[item.set][item.entry.id] = item.entry.sheet
+        if item.sheet and (count is None or seen[item.row] <= count):
+            wanted[item.set][item.sample.id] = item.sheet
     failed: dict[str, str] = {}
     for one, sheets in zip(sets, wanted, strict=True):
         root = videos_root(environment(one.runs[-1])["data"])

@@ -7,7 +7,8 @@ items, `details/000.js` and so on the rest, of `CHUNK` items each, read when the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from math import fsum
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from kuleshov.evaluate.results import Result
 from kuleshov.evaluate.scores import Answers
 from kuleshov.evaluate.time_gain import solved
 from kuleshov.report.compared import Compared, label
-from kuleshov.report.entries import Entry, entry, script, written
+from kuleshov.report.entries import entry, script, written
 from kuleshov.report.needs_time import CONDITIONS
 from kuleshov.report.sheets import GAP
 from kuleshov.sample import Json, Sample
@@ -36,7 +37,7 @@ STRIPS = {"masked": 0, "jigsaw": -1}
 
 
 class Item(NamedTuple):
-    """An item, as far as the page shows it. Items sort as they are listed.
+    """An item, as far as its list shows it.
 
     Args:
         kind: place in `FLIPS` or `OUTCOMES`.
@@ -46,8 +47,10 @@ class Item(NamedTuple):
         scores: mean of each model.
         flags: places in `FLAGS`.
         set: place of its sample set.
-        entry: what `kuleshov view` would show of it.
-        answers: of the models, and what the page draws of them.
+        sample: what was asked.
+        sheet: name of its sheets, see `Entry`.
+        details: the rest that the page shows of it. It is far more than all of the above, and
+            there is only one chunk of it at a time.
     """
 
     kind: int
@@ -57,8 +60,9 @@ class Item(NamedTuple):
     scores: tuple[float, ...]
     flags: tuple[int, ...]
     set: int
-    entry: Entry
-    answers: Mapping[str, Json]
+    sample: Sample
+    sheet: str
+    details: Callable[[], dict[str, Json]]
 
 
 def items(sets: Sequence[Compared], names: Sequence[str]) -> list[Item]:
@@ -97,17 +101,6 @@ def _item(
         any(not result.parsed for results in given for result in results),
         any(result.finish == "length" for results in given for result in results),
     )
-    outputs = [
-        _output(sample, result, f"{name} {place}" if len(results) > 1 else name)
-        for name, results in zip(names, given, strict=True)
-        for place, result in enumerate(results, 1)
-    ]
-    answers = {
-        "outputs": outputs,
-        "controls": _controls(sample, one.models),
-        "span": _span(sample.answer) if metric_of(sample.task) == "iou" else None,
-        "strip": _strip(sample, sample.answer),
-    }
     return Item(
         kind,
         round(gain if FLIPS[kind] == "right to wrong" else -gain, 6),
@@ -116,9 +109,29 @@ def _item(
         scores,
         tuple(place for place, flag in enumerate(flags) if flag),
         0,
-        entry(sample),
-        answers,
+        sample,
+        entry(sample).sheet,
+        partial(_details, sample, one.models, names),
     )
+
+
+def _details(sample: Sample, models: Sequence[Answers], names: Sequence[str]) -> dict[str, Json]:
+    """What `kuleshov view` shows of a sample, and the answers of the models beside it."""
+    shown = entry(sample)
+    given = [answers["full"][sample.id] for answers in models]
+    outputs = [
+        _output(sample, result, f"{name} {place}" if len(results) > 1 else name)
+        for name, results in zip(names, given, strict=True)
+        for place, result in enumerate(results, 1)
+    ]
+    return {
+        **json.loads(shown.details),
+        "outputs": outputs,
+        "controls": _controls(sample, models),
+        "span": _span(sample.answer) if metric_of(sample.task) == "iou" else None,
+        "strip": _strip(sample, sample.answer),
+        "prompt": shown.prompt,
+    }
 
 
 def _flip(before: bool, after: bool) -> int:
@@ -195,7 +208,7 @@ def data(listed: Sequence[Item], about: Mapping[str, Json], state: Callable[[Ite
             item.key,
             item.kind,
             rows(item.row),
-            paths(item.entry.path),
+            paths(item.sample.path),
             [round(score, 4) for score in item.scores],
             sum(1 << place for place in item.flags),
             states(state(item)),
@@ -219,12 +232,8 @@ def data(listed: Sequence[Item], about: Mapping[str, Json], state: Callable[[Ite
 def details(listed: Sequence[Item]) -> Iterator[str]:
     """The scripts with the rest, in the order of the page."""
     for number, start in enumerate(range(0, len(listed), CHUNK)):
-        yield script("details", number, {"samples": list(_chunk(listed[start : start + CHUNK]))})
-
-
-def _chunk(listed: Iterable[Item]) -> Iterator[Json]:
-    for item in listed:
-        yield {**json.loads(item.entry.details), **item.answers, "prompt": item.entry.prompt}
+        here = [item.details() for item in listed[start : start + CHUNK]]
+        yield script("details", number, {"samples": here})
 
 
 class _Numbers:

@@ -33,7 +33,9 @@ def of(folder: Path, name: str, split: Split) -> Sample:
 
 
 def texts(folder: Path, *samples: tuple[str, Split]) -> list[str]:
-    return [f.text for f in on_both_sides([of(folder, *each) for each in samples], folder)]
+    given = [of(folder, *each) for each in samples]
+    uses = [(s.split, video["id"], video["path"]) for s in given for video in s.videos]
+    return [f.text for f in on_both_sides(uses, folder)]
 
 
 def test_near_duplicates_on_both_sides_are_found(folder: Path) -> None:

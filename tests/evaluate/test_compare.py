@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 from kuleshov.dataset import write
 from kuleshov.errors import UsageError
 from kuleshov.evaluate import policies
-from kuleshov.evaluate.compare import compare, overall, rows_and_overall
+from kuleshov.evaluate.compare import compare, load, overall, rows_and_overall
 from kuleshov.evaluate.comparison import Condition
 from kuleshov.evaluate.results import Result, append_results
+from kuleshov.sample import Sample
 from tests.test_floors import jigsaws
 
 
@@ -169,14 +171,14 @@ def test_rows_and_overall_are_the_same_and_ask_each_policy_once(
 
     policy_answers = policies.answers
     monkeypatch.setattr(policies, "answers", answers)
-    assert rows_and_overall(*runs) == apart
+    assert rows_and_overall(load(*runs)) == apart
     assert sorted(asked) == sorted(policies.POLICIES)
 
 
 def test_the_mean_of_one_task_is_its_row(tmp_path: Path, data: Path) -> None:
     results = [answered(str(i), i % 2) for i in range(12)]
     runs = [a_run(tmp_path / name, data, "same", results) for name in ("a", "b")]
-    rows, whole = rows_and_overall(*runs)
+    rows, whole = rows_and_overall(load(*runs))
     assert rows == {"jigsaw": whole} and whole == overall(*runs)
 
 
@@ -295,3 +297,26 @@ def test_near_duplicates_are_one_source(tmp_path: Path) -> None:
     results = [answered(str(i), 1.0) for i in range(12)]
     runs = [a_run(tmp_path / name, tmp_path / "data", "x", results) for name in ("a", "b")]
     assert compare(*runs)["jigsaw"].videos == 9
+
+
+def test_only_samples_that_were_asked_are_in_memory(tmp_path: Path) -> None:
+    samples = [replace(sample, chance=0.5) for sample in jigsaws(*["123", "132"] * 150)]
+    write(tmp_path / "data", samples, {"videos": "x"})
+    asked = [answered(str(i), 0.5) for i in range(5)]
+    run = a_run(tmp_path / "run", tmp_path / "data", "same", asked)
+    del samples
+    gc.collect()
+    before = in_memory()
+    runs = load(run, run)
+    assert [sample.id for sample in runs.samples] == ["0", "1", "2", "3", "4"]
+    assert in_memory() - before <= 5
+    # The answers of a lone run are there once, and floors without the words around them.
+    assert runs.after == [runs.before] and runs.after[0] is runs.before
+    said = [
+        r for answers in runs.policies.values() for rows in answers["full"].values() for r in rows
+    ]
+    assert said and not any(result.completion or result.scores for result in said)
+
+
+def in_memory() -> int:
+    return sum(isinstance(one, Sample) for one in gc.get_objects())

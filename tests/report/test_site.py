@@ -26,6 +26,7 @@ from kuleshov.report import tables
 from kuleshov.report.audited import audit_of, audit_warnings, audited
 from kuleshov.report.build import build, page_of
 from kuleshov.report.compared import Compared, compared
+from kuleshov.report.entries import Entry, entry
 from kuleshov.report.floors import floors
 from kuleshov.report.forest import forest
 from kuleshov.report.headline import headline, headlines
@@ -278,6 +279,24 @@ def test_flags_say_what_is_known_of_an_item(one: Compared) -> None:
     after = [said(sample, 1.0), said(sample, 1.0, condition="blind")]
     (item,) = items([with_answers(one, before, after)], NAMES)
     assert [FLAGS[i] for i in item.flags] == ["solved blind", "no answer", "one answer was cut"]
+
+
+def test_details_are_in_memory_a_chunk_at_a_time(
+    one: Compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def counted(sample: Sample) -> Entry:
+        made.append(sample.id)
+        return entry(sample)
+
+    found = items([one], NAMES)
+    monkeypatch.setattr("kuleshov.report.items.entry", counted)
+    monkeypatch.setattr("kuleshov.report.items.CHUNK", 4)
+    texts = details(found)
+    for chunk in range(1, 3):
+        next(texts)
+        assert made == [item.key for item in found[: 4 * chunk]]
 
 
 def told(found: Sequence[Item]) -> dict[str, Any]:
