@@ -32,8 +32,9 @@ from pydantic import NonNegativeInt
 
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text, replacing
-from kuleshov.locations import Location, Remote, location
+from kuleshov.locations import Location, Remote, location, within
 from kuleshov.manifest import FILE, entry, fault, read_list, warn_once, write_list
+from kuleshov.named import instead, remember, was_named
 from kuleshov.owned import read_mark, set_mark
 from kuleshov.sample import Sample, Skip, dump_json
 from kuleshov.untrusted import json_value, misfit, read_json, read_text, yaml_value
@@ -127,6 +128,10 @@ def write(
                 writers[result.split].add(result)
     summary = {**counts.summary(), **(more or {})}
     replace_text(out / _CONFIG, yaml.safe_dump(config, sort_keys=False))
+    # Whoever writes a set was given its root, or has opened one that was named.
+    root = location(config["videos"])
+    if isinstance(root, Remote) or root.is_absolute():
+        remember(root)
     replace_text(out / "README.md", _card(summary))
     listed = {name: entry(out / name) for name in (_CONFIG, SKIPS)}
     for shards in writers.values():
@@ -635,15 +640,29 @@ def settings(out: Path | str) -> dict[str, Any]:
 
 
 def videos_root(out: Path | str) -> Location:
-    """The folder of videos that a set was made from, as `config.yaml` names it.
+    """The folder of videos that a set was made from: what `--videos` says, else its `config.yaml`.
 
-    A name that is relative is one in the set itself, which may have been moved.
+    A name that is relative is one in the set itself, which may have been moved. Another is only
+    taken where the command line named it (named.py), as sets may come from anyone.
 
     Raises:
-        UsageError: see `settings`.
+        UsageError: see `settings`; or it lies outside of the set and was not named.
     """
-    root = location(settings(out)["videos"])
-    return root if isinstance(root, Remote) else Path(out) / root
+    if (root := instead()) is not None:
+        return root
+    out = Path(out)
+    text = settings(out)["videos"]
+    root = location(text)
+    inside = isinstance(root, Path) and within(out, text) is not None
+    root = root if isinstance(root, Remote) else out / root
+    if inside or was_named(root):
+        return root
+    what = "the address" if isinstance(root, Remote) else "the folder"
+    raise UsageError(
+        f"{out} wants to read its videos from {what} {text}, outside of itself, which no command "
+        f"on this machine has named; if you trust the set, name it once with --videos {text}, or "
+        "the folder where they are"
+    )
 
 
 def root_in(out: Path, root: Location) -> str:

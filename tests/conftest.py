@@ -31,9 +31,11 @@ settings.load_profile("untimed")
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing of the user's cache is read or written; processes that are started inherit it."""
-    os.environ["KULESHOV_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    for name in ("KULESHOV_CACHE", "XDG_STATE_HOME"):
+        os.environ[name] = str(tmp_path_factory.mktemp("cache"))
     yield
-    del os.environ["KULESHOV_CACHE"]
+    for name in ("KULESHOV_CACHE", "XDG_STATE_HOME"):
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import yaml
 from kuleshov import dataset
 from kuleshov.dataset import BadRow, iterate_rows, load_samples, load_skips, videos_root, write
 from kuleshov.errors import UsageError
+from kuleshov.named import remember
 from kuleshov.sample import Sample, Skip
 from tests.test_sample import a_sample
 
@@ -254,6 +255,7 @@ def test_settings_that_were_changed_are_taken_with_a_warning(
     shards: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (shards / "config.yaml").write_text("videos: /elsewhere")
+    remember(Path("/elsewhere"))
     assert videos_root(shards) == Path("/elsewhere") == videos_root(shards)
     (record,) = caplog.records
     assert "config.yaml has 18 bytes in the place of" in record.message

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import empty_table, err, out
-from kuleshov.cli.options import Data, Overwrite
+from kuleshov.cli.options import Data, Overwrite, Videos
 from kuleshov.cli.training import training_libraries
 from kuleshov.live import live
 
@@ -35,6 +35,7 @@ def check(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    videos: Videos = None,
 ) -> None:
     """Try to cheat: is each sample sound, and can answers be had without watching?
 

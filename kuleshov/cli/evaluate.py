@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from kuleshov.cli.console import empty_table, err, out
-from kuleshov.cli.options import Config, Data, Sets
+from kuleshov.cli.options import Config, Data, Sets, Videos
 from kuleshov.cli.summaries import audited, left_out_of
 from kuleshov.cli.training import main_process, one_process, training_libraries
 from kuleshov.live import live
@@ -35,6 +35,7 @@ def evaluate(
     model_name: Annotated[
         str | None, typer.Option(help="What the endpoint calls it, if not MODEL.")
     ] = None,
+    videos: Videos = None,
 ) -> None:
     """Ask a model the held-out questions, with the video and without.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import err, out
-from kuleshov.cli.options import Data
+from kuleshov.cli.options import Data, Videos
 from kuleshov.cli.summaries import audited
 from kuleshov.live import live
 
@@ -16,6 +16,7 @@ def freeze(
     data: Data,
     name: Annotated[str | None, typer.Option(help="Of the benchmark; the folder's.")] = None,
     samples: Annotated[int, typer.Option(help="Of each task, that the audit looks at.")] = 200,
+    videos: Videos = None,
 ) -> None:
     """Audit a sample set and freeze it as a benchmark, which eval then verifies.
 

@@ -8,8 +8,27 @@ from typing import Annotated
 import typer
 
 from kuleshov.errors import UsageError
+from kuleshov.named import given
 
 Data = Annotated[Path, typer.Argument(metavar="OUT", help="Folder that `kuleshov make` wrote.")]
+
+
+# A command need not look at it: it holds until the command ends.
+def _given(context: typer.Context, videos: str | None) -> str | None:
+    context.with_resource(given(videos))
+    return videos
+
+
+Videos = Annotated[
+    str | None,
+    typer.Option(
+        "--videos",
+        metavar="FOLDER",
+        callback=_given,
+        help="Folder or address of the videos, in the place of what the set says; it is needed "
+        "once for a set of somebody else.",
+    ),
+]
 Config = Annotated[Path | None, typer.Option("--config", help="Recipe (YAML); flags win over it.")]
 Sets = Annotated[
     list[str] | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kuleshov.cli.console import empty_table, err, out
-from kuleshov.cli.options import REPLIES, Concurrency, Data, Overwrite
+from kuleshov.cli.options import REPLIES, Concurrency, Data, Overwrite, Videos
 from kuleshov.errors import UsageError
 from kuleshov.evaluate.config import CallConfig
 from kuleshov.live import live
@@ -60,6 +60,7 @@ def pairs(
         ),
     ] = None,
     overwrite: Overwrite = False,
+    videos: Videos = None,
 ) -> None:
     """Show samples beside the same without their key frames, or write down what these are.
 

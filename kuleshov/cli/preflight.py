@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import err, out
-from kuleshov.cli.options import Config, Data, Sets
+from kuleshov.cli.options import Config, Data, Sets, Videos
 from kuleshov.cli.training import training_libraries
 from kuleshov.live import live
 
@@ -21,6 +21,7 @@ def preflight(
     ] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, in one line.")] = False,
     sets: Sets = None,
+    videos: Videos = None,
 ) -> None:
     """Look at a model, a sample set and this machine before a training.
 

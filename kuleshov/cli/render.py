@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import err, out
-from kuleshov.cli.options import Data, Overwrite
+from kuleshov.cli.options import Data, Overwrite, Videos
 from kuleshov.live import live
 
 
@@ -25,6 +25,7 @@ def render(
         float, typer.Option(help="Share of samples that may be skips; above it the command fails.")
     ] = 0.05,
     overwrite: Overwrite = False,
+    videos: Videos = None,
 ) -> None:
     """Write the frames of a sample set into files, for engines that need them.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import err, out
-from kuleshov.cli.options import sheet_count
+from kuleshov.cli.options import Videos, sheet_count
 from kuleshov.live import live
 
 
@@ -31,6 +31,7 @@ def report(
     fail_on_regress: Annotated[
         bool, typer.Option(help="Exit with 1 if a task, or the mean of a set, has become worse.")
     ] = False,
+    videos: Videos = None,
 ) -> None:
     """Write a page on one evaluated model, or on two with the training between them.
 

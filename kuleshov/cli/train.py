@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import err, out
-from kuleshov.cli.options import PUSH, Config, Data, Sets
+from kuleshov.cli.options import PUSH, Config, Data, Sets, Videos
 from kuleshov.cli.summaries import left_out_of
 from kuleshov.cli.training import main_process, training_libraries
 from kuleshov.live import live
@@ -24,6 +24,7 @@ def train(
     push_to_hub: Annotated[
         str | None, typer.Option(metavar="REPO", help=PUSH.format(what="the model"))
     ] = None,
+    videos: Videos = None,
 ) -> None:
     """Train a model on a sample set: an optional cold start, then GRPO.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kuleshov.cli.console import err, out
-from kuleshov.cli.options import Data, sheet_count
+from kuleshov.cli.options import Data, Videos, sheet_count
 from kuleshov.live import live
 
 
@@ -24,6 +24,7 @@ def view(
         str, typer.Option(help="Samples of each task that get a contact sheet: a number, or all.")
     ] = "20",
     workers: Annotated[int | None, typer.Option(help="Processes; change no byte.")] = None,
+    videos: Videos = None,
 ) -> None:
     """Write a page that shows samples as a model sees them, and what was skipped.
 

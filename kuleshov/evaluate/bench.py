@@ -25,6 +25,7 @@ from kuleshov.dataset import FROZEN, load_samples, settings, videos_root
 from kuleshov.environment import versions
 from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
+from kuleshov.locations import within
 from kuleshov.owned import check
 from kuleshov.progress import Progress
 from kuleshov.sample import Json, Sample, dump_json
@@ -134,7 +135,7 @@ def _found(data: Path, videos: Mapping[str, str], progress: Progress) -> dict[st
     found = {}
     for count, (video, path) in enumerate(videos.items(), 1):
         try:
-            if content_id(root / path) == video:
+            if within(root, path) is not None and content_id(root / path) == video:
                 found[video] = path
         except OSError:
             continue

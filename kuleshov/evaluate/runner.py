@@ -72,6 +72,7 @@ def evaluate(
     samples = load_samples(data, config.split)
     if not samples:
         raise UsageError(f"{data} has no samples in its {config.split} split")
+    videos_root(data)  # what is refused is refused before anything is written
     shares = Shares(config.backend)
     with writing(run, "eval", data, Path(model)) if shares.main else nullcontext():
         return _evaluate(model, data, run, config, samples, shares, progress, grade)

@@ -83,11 +83,11 @@ class Subject:
             UsageError: it cannot be loaded, or takes no video.
         """
         gpu = torch.cuda.is_available()
+        renderer = Renderer(videos_root(data), config.cache_megabytes << 20)
         loaded, processor = load_model(model)
         loaded = loaded.eval().to("cuda" if gpu else "cpu")
         if config.freeze_vision:
             freeze(loaded)
-        renderer = Renderer(videos_root(data), config.cache_megabytes << 20)
         weights = sum(weight.numel() for weight in loaded.parameters())
         attention = loaded.config._attn_implementation
         where = torch.cuda.get_device_name() if gpu else "CPU"

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from kuleshov.dataset import videos_root
+from kuleshov.errors import UsageError
 from kuleshov.files import replace_text
 from kuleshov.progress import Progress
 from kuleshov.report import drawing
@@ -101,6 +102,10 @@ def _draw(
             wanted[item.set][item.sample.id] = item.sheet
     failed: dict[str, str] = {}
     for one, sheets in zip(sets, wanted, strict=True):
-        root = videos_root(environment(one.runs[-1])["data"])
+        try:
+            root = videos_root(environment(one.runs[-1])["data"])
+        except UsageError as error:
+            failed |= dict.fromkeys(sheets.values(), str(error))
+            continue
         failed |= drawing.draw_missing(one.samples, sheets, root, folder, workers, progress)
     return failed

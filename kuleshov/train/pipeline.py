@@ -90,6 +90,7 @@ def train(
     samples = load_samples(data, "train")
     if not samples:
         raise UsageError(f"{data} has no samples in its train split; lower make's held_out")
+    videos_root(data)  # what is refused is refused before anything is written
     main = PartialState().is_main_process
     with writing(run, "train", data, Path(model)) if main else nullcontext():
         return _train(data, samples, model, run, config, progress, figures)

@@ -80,8 +80,9 @@ def test_render_writes_files_and_says_how_much(short_clips: Path, tmp_path: Path
     code, output = run("render", data, "-o", out, "--format", "tar", "--workers", "0")
     assert code == 0 and "12 samples and 0 skips in" in output and "MB" in output
     assert (out / "train-00000.tar").is_file()
-    (data / "config.yaml").write_text(f"videos: {tmp_path / 'nowhere'}\n")
-    code, output = run("render", data, "-o", tmp_path / "none", "--workers", "0")
+    (tmp_path / "nothing").mkdir()
+    command = ["render", data, "-o", tmp_path / "none", "--workers", "0"]
+    code, output = run(*command, "--videos", tmp_path / "nothing")
     assert code == 1 and "says why" in output
     assert (tmp_path / "none" / "skips.jsonl").read_text().count("cannot be opened") == 12
 
