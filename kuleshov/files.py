@@ -94,9 +94,14 @@ def make_folder(folder: Path) -> None:
 
 
 def _unwritten(path: Path, error: OSError) -> WriteError:
+    remedy = "make room or give another folder"
+    if error.errno == errno.EFBIG:
+        remedy = "allow larger files (`ulimit -f unlimited`)"
+    elif error.errno == errno.EMFILE:
+        remedy = "allow more open files (`ulimit -n 4096`)"
     return WriteError(
         f"{path} cannot be written: {error.strerror or error}. What was finished before it is "
-        "kept; make room or give another folder, and start the same command again"
+        f"kept; {remedy}, and start the same command again"
     )
 
 

@@ -14,6 +14,7 @@ from kuleshov.content import content_id, fingerprint
 from kuleshov.errors import UnreadableVideoError
 from kuleshov.frames import scan
 from kuleshov.locations import Location, Remote, facts, location, reason
+from kuleshov.runners.system import of_the_machine
 from kuleshov.sample import Skip, Video
 from kuleshov.sources.folder import EVERYTHING, SUFFIXES, videos_below
 from kuleshov.sources.source import Found
@@ -53,6 +54,8 @@ def read_video(root: Location, path: str) -> Video | Skip:
     except UnreadableVideoError as error:
         return Skip(path, str(error).removeprefix(f"{PurePosixPath(path).name}: "))
     except OSError as error:
+        if of_the_machine(error) is not None:
+            raise
         return Skip(path, f"cannot be read: {reason(error)}")
 
 

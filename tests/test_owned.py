@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from hashlib import blake2b
 from pathlib import Path
@@ -11,6 +12,7 @@ from kuleshov import owned
 from kuleshov.cli import app
 from kuleshov.demo import _FILES
 from kuleshov.errors import UsageError
+from kuleshov.lock import LOCK, _born, machine
 from kuleshov.owned import apart, check, check_beside, check_page, read_mark, remove, writing
 
 
@@ -73,6 +75,19 @@ def test_a_mark_that_says_nothing_is_refused_in_words(mark: str, tmp_path: Path)
     (tmp_path / "x").touch()
     with pytest.raises(UsageError, match=r"something other than|later version"):
         check(tmp_path, "samples")
+
+
+@pytest.mark.parametrize("command", ["check", "pairs"])
+def test_a_page_is_not_written_into_a_set_that_another_one_writes(
+    command: str, short_clips: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    make = ["make", short_clips, "-o", out, "--task", "jigsaw", "--workers", "0"]
+    assert CliRunner().invoke(app, list(map(str, make))).exit_code == 0
+    alive = {"machine": machine(), "process": 1, "born": _born(1), "command": "kuleshov make"}
+    (out / LOCK).write_text(json.dumps(alive))
+    assert "is being written by `kuleshov make`" in refused(command, out)
+    assert not list(out.glob("*.html"))
 
 
 def test_what_is_read_never_lies_in_what_is_written(tmp_path: Path) -> None:

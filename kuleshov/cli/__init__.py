@@ -31,6 +31,7 @@ from kuleshov.cli.training import one_process
 from kuleshov.cli.view import view
 from kuleshov.errors import KuleshovError
 from kuleshov.notice import EXIT, Notice, heeded
+from kuleshov.runners.system import lacking
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "make": make,
@@ -83,4 +84,10 @@ def main() -> None:
         sys.exit(EXIT)
     except KuleshovError as error:
         err.print(f"kuleshov: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except (OSError, MemoryError, RuntimeError) as error:
+        if (why := lacking(error)) is None:
+            raise
+        text = f"kuleshov: {why}. What was finished is kept"
+        err.print(text, markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)

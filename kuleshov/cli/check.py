@@ -45,7 +45,7 @@ def check(
     from kuleshov.audit.clean import write_clean
     from kuleshov.dataset import finished, load_samples, load_summary
     from kuleshov.owned import check as check_folder
-    from kuleshov.owned import check_page
+    from kuleshov.owned import check_page, writing
     from kuleshov.report.check import write_check
 
     load_summary(data)
@@ -86,7 +86,8 @@ def check(
         err.print(f"warning: {warning}", markup=False, soft_wrap=True)
     for error in findings.errors:
         err.print(f"error: {error}", markup=False, soft_wrap=True)
-    write_check(page, data.name, findings)
+    with writing(data, "samples"):
+        write_check(page, data.name, findings)
     out.print(str(page), soft_wrap=True)
     if drop is not None:
         summary = write_clean(data, findings, drop, overwrite)

@@ -69,7 +69,7 @@ def pairs(
     from kuleshov.dataset import finished, load_summary
     from kuleshov.keyed import ask_ahead, write_keyed
     from kuleshov.keywords import asked, extracted
-    from kuleshov.owned import check, check_page, writing
+    from kuleshov.owned import check_page, writing
     from kuleshov.pairing import BLIP2, Keywords, Pairing
     from kuleshov.report.pairs import write
 
@@ -88,7 +88,7 @@ def pairs(
         if into is None:
             check_page(page)
             if output is None:
-                check(data, "samples")
+                stack.enter_context(writing(data, "samples"))
         elif into.resolve() != data.resolve():
             stack.enter_context(writing(into, "samples", data))
         keywords: Keywords = extracted if found is None else lambda text: asked(text, found.ask)

@@ -17,6 +17,7 @@ from kuleshov.errors import UnreadableVideoError
 from kuleshov.frames.clock import on_one_clock
 from kuleshov.frames.encryption import looks_encrypted
 from kuleshov.locations import Location, reason
+from kuleshov.runners.system import of_the_machine
 
 
 class Unshowable(Exception):
@@ -44,6 +45,8 @@ def opened(path: Location) -> Iterator[tuple[Any, VideoStream]]:
             # Old files have titles in other encodings than UTF-8.
             container = av.open(source, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
+            if (number := of_the_machine(error)) is not None:
+                raise OSError(number, os.strerror(number)) from error
             said = f"cannot be opened as a video: {getattr(error, 'strerror', None) or error}"
             said = _ENCRYPTED if looks_encrypted(path) else said
             raise UnreadableVideoError(f"{path.name}: {said}") from error

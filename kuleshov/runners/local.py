@@ -7,7 +7,6 @@ machine that is out of memory or busy makes good items fail.
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import signal
 import sys
 from collections import deque
@@ -20,7 +19,16 @@ from typing import NamedTuple, TypeVar, final
 from pebble import ProcessExpired, ProcessPool
 
 from kuleshov.errors import UsageError
-from kuleshov.runners.runner import DIED, NEEDS_MORE, TOOK_TOO_LONG, Failed, Limits, Runner
+from kuleshov.runners.runner import (
+    DIED,
+    LEAST_MEGABYTES,
+    NEEDS_MORE,
+    TOOK_TOO_LONG,
+    Failed,
+    Limits,
+    Runner,
+)
+from kuleshov.runners.system import check, lacking, limit_memory, memory
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,7 +58,12 @@ class Local(Runner):
         waiting: deque[tuple[T, Future[R]]] = deque()
 
         def scheduled(item: T) -> Future[R]:
-            future: Future[R] = pool.schedule(_timed, args=[function, self.limits.seconds, item])
+            try:
+                future: Future[R] = pool.schedule(
+                    _timed, args=[function, self.limits.seconds, item]
+                )
+            except BrokenProcessPool as error:
+                raise _not_started(error) from error
             return future
 
         try:
@@ -79,6 +92,7 @@ class Local(Runner):
 
     def _started(self) -> ProcessPool:
         if self._pool is None:
+            check(self.workers, LEAST_MEGABYTES)
             # forkserver: the same on Linux and macOS, safe where threads are already running, and
             # what all processes import is imported once.
             context = multiprocessing.get_context("forkserver")
@@ -97,14 +111,42 @@ class Local(Runner):
         except ProcessExpired as error:
             if error.exitcode == -signal.SIGALRM:
                 return Lost(f"{TOOK_TOO_LONG} {self.limits.seconds:g} s")
-            return Lost(f"{DIED} (exit code {error.exitcode})")
+            return Lost(f"{DIED} ({_exit(error.exitcode)})")
         except BrokenProcessPool as error:
-            raise UsageError(
-                "the processes cannot be started; in a script, work with workers belongs below "
-                '`if __name__ == "__main__":`, or give workers=0'
-            ) from error
-        except MemoryError:
+            raise _not_started(error) from error
+        except MemoryError as error:
+            if (there := memory()) is not None and there < self.limits.megabytes:
+                raise UsageError(
+                    f"an item needs more memory than the {there} MB that a process may take "
+                    "(`ulimit -v`); allow more with `ulimit -v unlimited`, or lower megabytes to "
+                    "that, and such items are skips. What was finished before is kept"
+                ) from error
             return Failed(f"{NEEDS_MORE} {self.limits.megabytes} MB of memory")
+        except OSError as error:
+            if (why := lacking(error)) is None:
+                raise
+            raise UsageError(
+                f"the work cannot go on: {why}. What was finished before is kept"
+            ) from error
+
+
+def _not_started(error: BaseException) -> UsageError:
+    why = lacking(error) or (
+        'in a script, work with workers belongs below `if __name__ == "__main__":`, or give '
+        "workers=0"
+    )
+    return UsageError(f"the processes cannot be started; {why}")
+
+
+def _exit(code: int) -> str:
+    """How a process ended.
+
+    >>> _exit(9), _exit(-24)
+    ('exit code 9', 'SIGXCPU, as `ulimit -t` allows no more seconds of the CPU')
+    """
+    if code == -signal.SIGXCPU:
+        return "SIGXCPU, as `ulimit -t` allows no more seconds of the CPU"
+    return f"exit code {code}"
 
 
 class Lost(NamedTuple):
@@ -128,4 +170,4 @@ def _limit_memory(megabytes: int) -> None:
     # A notice is for the process that gives out the work (notice.py).
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+        limit_memory(megabytes)

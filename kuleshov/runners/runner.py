@@ -21,6 +21,7 @@ class Failed(NamedTuple):
 
 TOOK_TOO_LONG, DIED = "took more than", "the process that worked on it died"
 NEEDS_MORE = "needs more than"
+LEAST_MEGABYTES = 1024
 
 
 def was_failed(reason: str) -> bool:
@@ -41,10 +42,10 @@ class Limits:
     megabytes: int = 8192
 
     def __post_init__(self) -> None:
-        if self.seconds <= 0 or self.megabytes < 1024:
+        if self.seconds <= 0 or self.megabytes < LEAST_MEGABYTES:
             raise UsageError(
                 f"limits of {self.seconds} s and {self.megabytes} MB; allowed: more than 0 s, and "
-                "1024 MB or more, of which the libraries take half"
+                f"{LEAST_MEGABYTES} MB or more, of which the libraries take half"
             )
 
 

@@ -81,8 +81,10 @@ def test_render_writes_files_and_says_how_much(short_clips: Path, tmp_path: Path
     assert code == 0 and "12 samples and 0 skips in" in output and "MB" in output
     assert (out / "train-00000.tar").is_file()
     (tmp_path / "nothing").mkdir()
-    command = ["render", data, "-o", tmp_path / "none", "--workers", "0"]
-    code, output = run(*command, "--videos", tmp_path / "nothing")
+    into = tmp_path / "none"
+    code, output = run(
+        *("render", data, "-o", into, "--workers", "0", "--videos", tmp_path / "nothing")
+    )
     assert code == 1 and "says why" in output
     assert (tmp_path / "none" / "skips.jsonl").read_text().count("cannot be opened") == 12
 

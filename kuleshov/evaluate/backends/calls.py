@@ -1,6 +1,7 @@
 """Calls of an endpoint that may fail: paced, tried again with growing waits, then given up.
 
 no connection, dropped, timed out       tried again
+a host that there is not                tried again twice
 408, 409, 429, 5xx                      tried again, after Retry-After if that is longer
 no JSON, no choices                     tried again
 any other status                        given up at once: the request has to change, and how is said
@@ -15,15 +16,17 @@ from __future__ import annotations
 import json
 import random
 import re
+import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import Event, Lock, Thread
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from kuleshov.errors import EndpointError, RefusedError
 from kuleshov.evaluate.backends.client import Key, client, failures
@@ -35,6 +38,8 @@ _FILTERED = "content_filter"
 """Why an answer ends that a filter of the endpoint holds back."""
 _REFUSALS = (400, 413, 422, 451)
 """What is wrong may be with this one request: too long, or against somebody's rules."""
+_LOOKED_UP_AGAIN = 2
+"""Times that a host whose name is not known is asked for again."""
 _EXCERPT = 300
 _READ_OF_ERRORS = 65_536
 """Bytes of an answer that is none: more than an excerpt, and the name of a refused parameter."""
@@ -78,6 +83,10 @@ class _Failed(Exception):
     def __init__(self, why: str, seconds: float = 0.0) -> None:
         super().__init__(why)
         self.seconds = seconds
+
+
+class _NoHost(_Failed):
+    """The host's name is not known, which hardly changes while one waits."""
 
 
 class Calls:
@@ -130,6 +139,14 @@ class Calls:
             self._wait_for_turn()
             try:
                 return self._post(body)
+            except _NoHost as failed:
+                why, seconds = str(failed), failed.seconds
+                if attempt >= _LOOKED_UP_AGAIN:
+                    host = urlsplit(self.address).hostname
+                    raise self._error(
+                        f"{why}, {attempt + 1} times",
+                        f"there is no host {host}; give the address of one that there is",
+                    ) from failed
             except _Failed as failed:
                 why, seconds = str(failed), failed.seconds
             if seconds > self.config.longest_wait_seconds:
@@ -196,6 +213,8 @@ class Calls:
                 raise self._error(
                     why, "set SSL_CERT_FILE to a file with the certificates to trust"
                 ) from error
+            if _is_no_host(error):
+                raise _NoHost(why) from error
             raise _Failed(why) from error
 
     def _fetch(self, body: dict[str, Any], found: Future[_Raw]) -> None:
@@ -253,13 +272,23 @@ class Calls:
         return EndpointError(self.masked(text))
 
 
-def _is_certificate(error: BaseException | None) -> bool:
+def _is_certificate(error: BaseException) -> bool:
     """Whether a connection failed as its other end is not trusted, which it will not be later."""
+    return any(isinstance(one, ssl.SSLCertVerificationError) for one in _behind(error))
+
+
+def _is_no_host(error: BaseException) -> bool:
+    """Whether a name is not known; that it could not be looked up for now is another error."""
+    unknown = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+    found = (one for one in _behind(error) if isinstance(one, socket.gaierror))
+    return any(one.errno in unknown for one in found)
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it came of."""
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
 
 
 def _named(text: str, body: dict[str, Any]) -> str | None:

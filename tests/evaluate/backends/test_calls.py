@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import ssl
 import time
 import tracemalloc
@@ -102,6 +103,32 @@ def test_a_late_answer_is_tried_again(stub: Stub) -> None:
     stub.script.append(late(1.0))
     assert post(stub, replace(QUICK, timeout_seconds=0.3)).text == "2,1"
     assert len(stub.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "asked", "said"),
+    [
+        (socket.EAI_NONAME, 3, "there is no host nowhere.invalid; give the address"),
+        (socket.EAI_AGAIN, 6, "when the endpoint is well"),
+    ],
+)
+def test_a_host_that_there_is_not_is_not_asked_for_to_the_end(
+    number: int, asked: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = []
+
+    def fails(host: str, *_: object, **__: object) -> None:
+        looked_up.append(host)
+        raise socket.gaierror(number, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    with (
+        Calls("http://nowhere.invalid/v1", replace(QUICK, retries=5)) as calls,
+        pytest.raises(EndpointError, match=said),
+    ):
+        recorded(calls)
+        calls.post({"model": "m"})
+    assert len(looked_up) == asked
 
 
 def test_nobody_there_is_an_error(stub: Stub) -> None:
