@@ -43,6 +43,7 @@ Reply = bytes | Callable[[socket.socket], None]
 _RIGHT = "yes"
 _OTHERS = {
     "content None": "",  # the model's own: it was cut while it thought
+    "content []": "",
     "content in halves of characters": "? yes ?",
     "content with a zero": "yes\x00",
     "content of control characters": "\x1b[31myes\x1b[0m\r\n[/red]",

@@ -342,8 +342,7 @@ def _text(content: object) -> str:
     if any(isinstance(part, dict) for part in parts):
         # Thoughts, pictures and the like are parts of other kinds.
         ours = [p for p in parts if isinstance(p, dict) and p.get("type", "text") in _TEXT_PARTS]
-        parts = [part.get("text") for part in ours]
-        return "".join(text for text in parts if isinstance(text, str))
+        parts = content = [part.get("text") for part in ours]
     texts = [part for part in parts if isinstance(part, str)]
     if content is not None and len(texts) < len(parts):
         raise TypeError(type(content))

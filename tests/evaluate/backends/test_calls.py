@@ -83,11 +83,14 @@ def test_an_answer_is_read(stub: Stub) -> None:
         answers(200, b"[]"),
         answers(200, b"null"),
         answers(200, completion(choices=[{"message": {"content": [1]}}])),
+        answers(200, completion(choices=[{"message": {"content": {}}}])),
+        answers(200, completion(choices=[{"message": {"content": [{}]}}])),
+        answers(200, completion(choices=[{"message": {"content": [{"type": "text"}]}}])),
         drops,
     ],
     ids=[
         "500", "503", "429", "408", "cut", "html", "no choices", "error in 200", "list", "null",
-        "no text", "dropped",
+        "no text", "an object", "a part", "a part of text", "dropped",
     ],
 )  # fmt: skip
 def test_what_fails_is_tried_again_and_then_given_up(stub: Stub, failure: Behaviour) -> None:
