@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kuleshov.audit.findings import Findings
 from kuleshov.content import content_id
@@ -29,6 +29,7 @@ from kuleshov.locations import within
 from kuleshov.owned import check
 from kuleshov.progress import Progress
 from kuleshov.sample import Json, Sample, dump_json
+from kuleshov.untrusted import misfit, read_json
 
 MANIFEST = FROZEN
 _FORMAT = 1
@@ -77,15 +78,23 @@ def load(data: Path) -> dict[str, Any]:
         UsageError: there is none, or it is none of ours.
     """
     path = data / MANIFEST
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if manifest["format"] == _FORMAT:
-            return manifest
-    except FileNotFoundError as error:
-        raise UsageError(f"{data} is not frozen; do that with `kuleshov freeze {data}`") from error
-    except (ValueError, LookupError, TypeError):
-        pass
-    raise UsageError(f"{path} is not a manifest of format {_FORMAT}; freeze the set again")
+    if not path.exists():
+        raise UsageError(f"{data} is not frozen; do that with `kuleshov freeze {data}`")
+    remedy = f"it is not a manifest of format {_FORMAT}; freeze the set again"
+    manifest = read_json(path, remedy)
+    if why := misfit(manifest, _FIELDS):
+        raise UsageError(f"{path} {why}; {remedy}")
+    return manifest
+
+
+_FIELDS = {
+    "format": Literal[1],
+    "name": str,
+    "samples": dict[str, str],
+    "videos": dict[str, str],
+    "audit": dict[str, list[Any]],
+}
+"""What a manifest says at least."""
 
 
 def verify(data: Path, progress: Progress = lambda *_: None) -> dict[str, str] | None:

@@ -207,3 +207,10 @@ def test_a_frozen_set_keeps_its_name(data: Path) -> None:
     freeze(data, "one", Findings())
     with pytest.raises(UsageError, match="is frozen already, as one"):
         freeze(data, "two", Findings())
+
+
+@pytest.mark.parametrize("text", ["", "[" * 9999, '{"format": 1}', '{"format": 1, "name": 3}'])
+def test_a_manifest_that_was_harmed_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(UsageError, match=r"bench\.json (is|has|lacks) .*; freeze the set again"):
+        load(tmp_path)
