@@ -75,8 +75,11 @@ def trl_config(
     return args
 
 
-_IDLE = {"chat_template_kwargs": "prompts are written by kuleshov.train.encode"}
-"""Settings that TRL has and that are never looked at here."""
+_IDLE = {
+    "chat_template_kwargs": "prompts are written by kuleshov.train.encode",
+    "output_dir": "all is written into the run folder, which is given with -o",
+}
+"""Settings that TRL has and that are not looked at here, or are set otherwise."""
 
 
 def _generation_keys(vllm: bool) -> set[str] | None:

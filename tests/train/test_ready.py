@@ -56,6 +56,7 @@ def test_what_is_passed_on_is_looked_at(kind: Any, extra: dict[str, Any], messag
         ({"num_generations": 3}, "must be divisible by num_generations"),
         ({"generation_kwargs": {"top_kk": 3}}, "extra.generation_kwargs 'top_kk'; did you mean"),
         ({"chat_template_kwargs": {"enable_thinking": False}}, "chat_template_kwargs does nothing"),
+        ({"output_dir": "elsewhere"}, "output_dir does nothing here; all is written into the run"),
     ],
 )
 def test_what_grpo_is_told_is_looked_at(extra: dict[str, Any], message: str) -> None:
