@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from kuleshov.dataset import settings as made_with
+from kuleshov.errors import UsageError
 from kuleshov.evaluate.results import BEFORE, Result, load_results
 from kuleshov.report.page import Section, render
 from kuleshov.run import environment
+from kuleshov.untrusted import read_text
 
 _FACTS = (
     "model",
@@ -60,7 +62,7 @@ def settings(runs: Sequence[Path]) -> Section:
         }
         if (run / "results.jsonl").is_file():
             facts |= received(load_results(run))
-        text = (run / "config.yaml").read_text(encoding="utf-8")
+        text = _text(run / "config.yaml")
         blocks.append({"name": run.name, "facts": facts, "config": text})
     for folder in data.values():
         facts = {"seed": made_with(folder).get("seed")}
@@ -68,3 +70,12 @@ def settings(runs: Sequence[Path]) -> Section:
         blocks.insert(0, {"name": f"samples in {folder.name}", "facts": facts, "config": text})
     versions = environment(runs[0])["versions"]
     return Section("What was run", render("settings.html", blocks=blocks, versions=versions))
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path)
+    except ValueError as error:
+        raise UsageError(
+            f"{path} {error}, so that it is not known how the run was set; put it back"
+        ) from error

@@ -17,6 +17,7 @@ from kuleshov.report.build import build
 from kuleshov.report.compared import labelled
 from kuleshov.report.curves import chart, curves
 from kuleshov.report.gallery import Pick, gallery, thumbnail
+from kuleshov.report.settings import settings
 from kuleshov.sample import Sample
 from kuleshov.synthesize import MakeConfig, make
 from kuleshov.tasks import task_of
@@ -272,3 +273,14 @@ def test_the_gallery_calls_an_image_an_image(short_clips: Path, tmp_path: Path) 
         *(f"<image> {number}" for number in range(2, 8)),
     ]
     assert body.count("<img") == len(sample.media[0].frames) + 6
+
+
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_settings_of_a_run_that_were_harmed_are_named(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    (tmp_path / "environment.json").write_text('{"model": "m", "versions": {}}')
+    if content is not None:
+        (tmp_path / "config.yaml").write_bytes(content)
+    with pytest.raises(UsageError, match=r"config\.yaml (cannot be read|is no text).*put it back"):
+        settings([tmp_path])
