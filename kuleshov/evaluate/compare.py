@@ -124,7 +124,10 @@ def load(before: Path, after: Path | Sequence[Path]) -> Runs:
                     f"{before} has {key} {one} and {other} has {two}, so their scores cannot be "
                     "compared; evaluate both models on the same sample set with the same settings"
                 )
-    read = {run: by_condition(load_results(run)) for run in dict.fromkeys((before, *others))}
+    read = {
+        run: by_condition(load_results(run, times=False))
+        for run in dict.fromkeys((before, *others))
+    }
     first, *seconds = (read[run] for run in (before, *others))
     asked = [set(answers.get("full", {})) for answers in (first, *seconds)]
     common = set.intersection(*asked)

@@ -23,7 +23,7 @@ BEFORE: dict[str, Json] = {"sampling": asdict(Sampling()), "positions": "install
 """What an environment.json without these keys means; versions before them did nothing else."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Result:
     """One answer of one model.
 
@@ -77,10 +77,14 @@ class Result:
         return self.answer is not None
 
 
-def load_results(run: Path) -> list[Result]:
+def load_results(run: Path, times: bool = True) -> list[Result]:
     """The results of an evaluation run; of a line that was written twice, the last.
 
     A line that a kill cut short is left out with a warning: its item is simply not done.
+
+    Args:
+        run: the folder.
+        times: whether the times that the model was told are wanted, which are most of a result.
 
     Raises:
         UsageError: the folder holds none, or something else among them.
@@ -91,6 +95,7 @@ def load_results(run: Path) -> list[Result]:
             f"{run} holds no results; make them with `kuleshov eval MODEL OUT -o {run}`"
         )
     rows: dict[tuple[str, str, int], Result] = {}
+    known: dict[str, Json] = {}
     for line in read_lines(path):
         try:
             result = Result(**line)
@@ -101,8 +106,15 @@ def load_results(run: Path) -> list[Result]:
             ) from error
         if type(result.num_tokens) is not int:  # an endpoint's word, once written down unchecked
             result = replace(result, num_tokens=None)
+        # What many results have in common is there once.
+        common = {name: getattr(result, name) for name in _COMMON}
+        common = {name: known.setdefault(repr(value), value) for name, value in common.items()}
+        result = replace(result, **common, seconds=result.seconds if times else ())
         rows[result.sample, result.condition, result.repeat] = result
     return list(rows.values())
+
+
+_COMMON = ("task", "video", "condition", "sizes", "sampling", "positions")
 
 
 def append_results(run: Path, results: Iterable[Result]) -> None:

@@ -61,7 +61,7 @@ def settings(runs: Sequence[Path]) -> Section:
             key: record[key] for key in _FACTS if record.get(key) not in (None, "", BEFORE.get(key))
         }
         if (run / "results.jsonl").is_file():
-            facts |= received(load_results(run))
+            facts |= received(load_results(run, times=False))
         text = _text(run / "config.yaml")
         blocks.append({"name": run.name, "facts": facts, "config": text})
     for folder in data.values():
