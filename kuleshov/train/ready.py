@@ -62,6 +62,11 @@ def trl_config(
         for inner in given[key]:
             if inner not in wanted:
                 raise unknown_name(f"key in {section}.extra.{key}", inner, wanted)
+    for key, words in _CHOICES.get(kind.__name__, {}).items():
+        value: Any = given.get(key, words[0])
+        for one in value if isinstance(value, list) else [value]:
+            if one not in words:
+                raise unknown_name(f"value of {section}.extra.{key}", str(one), words)
     try:
         args = kind(**{**arguments, **given})
         _try_scheduler(args)
@@ -103,6 +108,25 @@ _NESTED: dict[str, Callable[[bool], set[str] | None]] = {
     "activation_checkpointing_kwargs": _checkpoint_keys,
 }
 """Mappings that are passed on further, and the keys that they may have; None if not known."""
+
+
+_CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
+    "SFTConfig": {"loss_type": ("nll", "dft")},
+    "DPOConfig": {
+        "loss_type": (
+            *("sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard"),
+            *("aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm"),
+        ),
+        "f_divergence_type": ("reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"),
+    },
+    "GRPOConfig": {
+        "loss_type": ("grpo", "bnpo", "dr_grpo", "dapo", "luspo", "cispo", "sapo", "vespo"),
+        "importance_sampling_level": ("token", "sequence"),
+        "scale_rewards": ("group", "batch", "none"),
+        "multi_objective_aggregation": ("sum_then_normalize", "normalize_then_sum"),
+    },
+}
+"""What TRL 1's trainers look at when the model is loaded, or at the first step only."""
 
 
 def _of_kind(name: str, hint: Any, value: Any) -> Any:

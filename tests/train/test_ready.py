@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from trl import DPOConfig, GRPOConfig, SFTConfig
+from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from kuleshov.errors import UsageError
 from kuleshov.train import phases
@@ -14,7 +15,7 @@ from kuleshov.train.config import DPOSettings, GRPOSettings, SFTSettings, TrainC
 from kuleshov.train.contrast import Contrast
 from kuleshov.train.grpo import VideoGRPOTrainer
 from kuleshov.train.pipeline import train
-from kuleshov.train.ready import check_enough, trl_config
+from kuleshov.train.ready import _CHOICES, check_enough, trl_config
 from tests.train.conftest import Setup
 
 GRPO = GRPOSettings(steps=1, prompts_per_step=2, group_size=2, max_completion_tokens=4)
@@ -62,6 +63,38 @@ def test_what_is_passed_on_is_looked_at(kind: Any, extra: dict[str, Any], messag
 def test_what_grpo_is_told_is_looked_at(extra: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         trl_config(GRPOConfig, "train.grpo", ARGUMENTS, extra)
+
+
+@pytest.mark.parametrize(
+    ("kind", "extra"),
+    [
+        (SFTConfig, {"loss_type": "nnl"}),
+        (DPOConfig, {"loss_type": ["sigmoid", "hing"]}),
+        (DPOConfig, {"f_divergence_type": "reverse"}),
+        (GRPOConfig, {"loss_type": "grop"}),
+        (GRPOConfig, {"importance_sampling_level": "tokens"}),
+        (GRPOConfig, {"scale_rewards": "groups"}),
+        (GRPOConfig, {"multi_objective_aggregation": "sum"}),
+    ],
+)
+def test_a_word_that_trl_would_refuse_at_the_first_step_is_refused(
+    kind: Any, extra: dict[str, Any]
+) -> None:
+    (key,) = extra
+    with pytest.raises(UsageError, match=rf"value of x\.extra\.{key} '"):
+        trl_config(kind, "x", ARGUMENTS, extra)
+
+
+@pytest.mark.parametrize("trainer", [SFTTrainer, DPOTrainer, GRPOTrainer])
+def test_the_words_are_those_of_the_trainers(trainer: Any) -> None:
+    """And the default is one of them."""
+    kind = {SFTTrainer: SFTConfig, DPOTrainer: DPOConfig, GRPOTrainer: GRPOConfig}[trainer]
+    source = inspect.getsource(trainer)
+    default = kind(**ARGUMENTS)
+    for key, names in _CHOICES[kind.__name__].items():
+        assert not [one for one in names if one not in source], key
+        value = getattr(default, key)
+        assert {*(value if isinstance(value, list) else [value])} <= {*names}, key
 
 
 def test_what_is_right_is_passed_on() -> None:
