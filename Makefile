@@ -56,8 +56,8 @@ bench-data: $(READY) ## measure the data stage; KULESHOV_TEST_VIDEOS or VIDEOS=f
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks.data $(if $(VIDEOS),"$(VIDEOS)")
 
-bench-scale: $(READY) ## how cost and memory grow with the number of videos, and what Ray costs
-	$(BIN)/python -m benchmarks.scale
+bench-scale: $(READY) ## how cost and memory grow with the number of videos; ARGS='--only check'
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 bench-view: $(READY) ## how long a browser takes to open the page of 10,000 samples; needs Chromium
 	$(BIN)/python -m benchmarks.view
