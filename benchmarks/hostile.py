@@ -24,6 +24,7 @@ from benchmarks import (
     hostile_journals,
     hostile_replies,
     hostile_rows,
+    hostile_sets,
     hostile_shards,
 )
 
@@ -36,6 +37,7 @@ PARTS: dict[str, Tries] = {
     "rows": hostile_rows.tries,
     "journals": hostile_journals.tries,
     "shards": hostile_shards.tries,
+    "sets": hostile_sets.tries,
 }
 
 

@@ -615,6 +615,11 @@ def load_skips(out: Path | str) -> list[Skip]:
             skips.append(skip)
     except (ValueError, TypeError) as error:
         raise _other_file(out, f"{SKIPS}, line {len(skips) + 1}: is no skip ({error})") from error
+    counted = load_summary(out).get("skips")
+    if isinstance(counted, int) and len(skips) < counted:
+        raise _other_file(
+            out, f"{SKIPS} has {len(skips):,} of the {counted:,} skips that summary.json counts"
+        )
     return skips
 
 

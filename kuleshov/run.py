@@ -55,6 +55,7 @@ def begin(
                 )
     make_folder(run)
     whole = {**record, **noted, "versions": versions()}
+    whole["hash"] = _hash(whole)
     replace_text(run / "environment.json", json.dumps(whole, indent=2) + "\n")
     replace_text(run / "config.yaml", to_yaml(config))
 
@@ -72,11 +73,30 @@ def environment(run: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         loaded, why = None, f"cannot be read: {error}"
     if isinstance(loaded, dict):
-        return loaded
+        # Those of 0.1.0 have no hash.
+        written = loaded.pop("hash", None)
+        kinds = all(isinstance(loaded[key], kind) for key, kind in _KINDS.items() if key in loaded)
+        if kinds and written in (None, _hash(loaded)):
+            return loaded
     raise UsageError(
         f"{path} {why}, so that it is not known what the run was made with; put it back, or start "
         "the run again in another folder"
     )
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "model": str,
+    "data": str,
+    "samples": str,
+    "versions": dict,
+    "bench": (dict, type(None)),
+}
+"""What is read of any run."""
+
+
+def _hash(record: Mapping[str, Json]) -> str:
+    text = json.dumps(record, sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def weights_hash(model: str) -> str:

@@ -249,6 +249,9 @@ def test_skips_that_were_harmed_are_named_where_they_are_read(shards: Path) -> N
     unlisted(shards)
     with pytest.raises(UsageError, match=r"skips\.jsonl, line 1: is no skip"):
         load_skips(shards)
+    (shards / "skips.jsonl").write_text("")
+    with pytest.raises(UsageError, match=r"skips\.jsonl has 0 of the 2 skips that summary"):
+        load_skips(shards)
 
 
 def test_settings_that_were_changed_are_taken_with_a_warning(

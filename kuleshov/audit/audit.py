@@ -17,7 +17,7 @@ from kuleshov.audit.leaks import MIN_VIDEOS, Looked, probed, unit_rows
 from kuleshov.audit.probes import PROBES
 from kuleshov.audit.recompute import RECOMPUTED, contradictions
 from kuleshov.audit.survey import Entry, survey
-from kuleshov.dataset import SKIPS, harmed_files, samples_at, videos_root
+from kuleshov.dataset import SKIPS, harmed_files, load_summary, samples_at, videos_root
 from kuleshov.errors import KuleshovError
 from kuleshov.locations import Location
 from kuleshov.media import render_all
@@ -39,6 +39,8 @@ error of a share is then below 0.7 %."""
 
 _SECONDS = 3600.0
 """For what one process is given at a time, of which the largest are the probes of a task."""
+_FEW = 300
+"""Samples below which it takes longer to start processes than they save."""
 
 
 def audit(
@@ -61,12 +63,14 @@ def audit(
         every: look at the frames of every sample; probes stay at `num_samples`.
         encode: how frames become files, in the place of the project's own encoding.
         progress: told of every sample and video.
-        workers: processes; None for one a core, 0 for none but this one.
+        workers: processes; None for one a core if there is enough to do, 0 for none but this one.
 
     Raises:
         UsageError: no finished set in `out`, or none with JPEG in `rendered`.
     """
     root, findings = videos_root(out), Findings()
+    if workers is None and load_summary(out)["samples"] < _FEW:
+        workers = 0
     with runner("local", workers, Limits(seconds=_SECONDS)) as run:
         found = survey(out, run, progress)
         findings.errors.extend(found.faults)

@@ -19,6 +19,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel
+
 from kuleshov.audit.findings import Findings
 from kuleshov.content import content_id
 from kuleshov.dataset import FROZEN, load_samples, settings, videos_root
@@ -87,12 +89,18 @@ def load(data: Path) -> dict[str, Any]:
     return manifest
 
 
+class _Audit(BaseModel):
+    errors: list[Any]
+    warnings: list[Any]
+    probes: list[dict[str, Any]]
+
+
 _FIELDS = {
     "format": Literal[1],
     "name": str,
     "samples": dict[str, str],
     "videos": dict[str, str],
-    "audit": dict[str, list[Any]],
+    "audit": _Audit,
 }
 """What a manifest says at least."""
 
@@ -107,7 +115,7 @@ def verify(data: Path, progress: Progress = lambda *_: None) -> dict[str, str] |
     Raises:
         UsageError: samples or videos are not those that were frozen.
     """
-    if not (data / MANIFEST).is_file():
+    if not (data / MANIFEST).exists():
         return None
     manifest = load(data)
     samples = load_samples(data)

@@ -11,8 +11,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from kuleshov.errors import UsageError
 from kuleshov.files import append_lines, read_lines
@@ -97,21 +101,38 @@ def load_results(run: Path, times: bool = True) -> list[Result]:
     rows: dict[tuple[str, str, int], Result] = {}
     known: dict[str, Json] = {}
     for line in read_lines(path):
+        if isinstance(line, dict) and type(line.get("num_tokens")) is not int:
+            line = {**line, "num_tokens": None}  # an endpoint's word, once written down unchecked
         try:
+            _line().model_validate(line)
             result = Result(**line)
-        except TypeError as error:
+        except (ValidationError, RecursionError) as error:
+            why = "nested too deeply"
+            if isinstance(error, ValidationError):
+                first = error.errors(include_url=False)[0]
+                why = f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}"
             raise UsageError(
-                f"{path} has a line that is no result ({error}); remove it, and the same "
+                f"{path} has a line that is no result ({why}); remove it, and the same "
                 "`kuleshov eval` asks that question again"
             ) from error
-        if type(result.num_tokens) is not int:  # an endpoint's word, once written down unchecked
-            result = replace(result, num_tokens=None)
         # What many results have in common is there once.
         common = {name: getattr(result, name) for name in _COMMON}
         common = {name: known.setdefault(repr(value), value) for name, value in common.items()}
         result = replace(result, **common, seconds=result.seconds if times else ())
         rows[result.sample, result.condition, result.repeat] = result
     return list(rows.values())
+
+
+@lru_cache(maxsize=1)
+def _line() -> type[BaseModel]:
+    """What each field of a line has to be."""
+    hints = get_type_hints(Result)
+    known: dict[str, Any] = {}
+    for one in fields(Result):
+        needed = one.default is MISSING and one.default_factory is MISSING
+        known[one.name] = (hints[one.name], ... if needed else None)
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    return create_model("Line", __config__=config, **known)
 
 
 _COMMON = ("task", "video", "condition", "sizes", "sampling", "positions")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,29 @@ def test_a_folder_without_results_names_the_command(tmp_path: Path) -> None:
         load_results(tmp_path)
 
 
-def test_a_line_that_is_no_result_is_named(tmp_path: Path) -> None:
-    (tmp_path / "results.jsonl").write_text('{"sample": 3}\n')
-    with pytest.raises(UsageError, match=r"results\.jsonl has a line that is no result"):
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(
+            ("sample", 3),
+            ("task", None),
+            ("score", "0.5"),
+            ("score", float("nan")),
+            ("repeat", 0.5),
+        ),
+        *(("completion", ["A"]), ("scores", {"reward": "1"}), ("scores", [1]), ("seconds", 3)),
+        *(("sizes", [["a"]]), ("sampling", {"top_p": []}), ("num_frames", {}), ("more", 1)),
+    ],
+)
+def test_a_line_that_is_no_result_is_named(tmp_path: Path, field: str, value: Any) -> None:
+    line = {**asdict(result()), field: value}
+    (tmp_path / "results.jsonl").write_text(f"{json.dumps(line)}\n")
+    said = rf"results\.jsonl has a line that is no result \({field}.*: .*\); remove it"
+    with pytest.raises(UsageError, match=said):
+        load_results(tmp_path)
+
+
+def test_a_line_that_lacks_a_field_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").write_text('{"sample": "a"}\n')
+    with pytest.raises(UsageError, match=r"that is no result \(task: Field required\)"):
         load_results(tmp_path)
