@@ -79,8 +79,9 @@ def build(
     evaluated = [run for run in runs if (run / "results.jsonl").is_file()]
     if not evaluated:
         raise UsageError(
-            "a report needs an evaluation, and none of these runs is one; run `kuleshov eval` on "
-            "the model before and after training and give both run folders"
+            f"a report needs an evaluation, and none of {', '.join(map(str, runs))} holds a "
+            "results.jsonl; run `kuleshov eval` on the model before and after training and give "
+            "both run folders"
         )
     page = page_of(output)
     name = "report" if page != output else page.stem

@@ -319,4 +319,5 @@ def test_only_samples_that_were_asked_are_in_memory(tmp_path: Path) -> None:
 
 def in_memory() -> int:
     gc.collect()
-    return sum(isinstance(one, Sample) for one in gc.get_objects())
+    # By its type, as asking some objects of torch warns.
+    return sum(type(one) is Sample for one in gc.get_objects())
