@@ -55,7 +55,6 @@ def begin(
                 )
     make_folder(run)
     whole = {**record, **noted, "versions": versions()}
-    whole["hash"] = _hash(whole)
     replace_text(run / "environment.json", json.dumps(whole, indent=2) + "\n")
     replace_text(run / "config.yaml", to_yaml(config))
 
@@ -72,12 +71,10 @@ def environment(run: Path) -> dict[str, Any]:
         why = "is no longer what was written"
     except (OSError, ValueError, RecursionError) as error:
         loaded, why = None, f"cannot be read: {error}"
-    if isinstance(loaded, dict):
-        # Those of 0.1.0 have no hash.
-        written = loaded.pop("hash", None)
-        kinds = all(isinstance(loaded[key], kind) for key, kind in _KINDS.items() if key in loaded)
-        if kinds and written in (None, _hash(loaded)):
-            return loaded
+    if isinstance(loaded, dict) and all(
+        isinstance(loaded[key], kind) for key, kind in _KINDS.items() if key in loaded
+    ):
+        return loaded
     raise UsageError(
         f"{path} {why}, so that it is not known what the run was made with; put it back, or start "
         "the run again in another folder"
@@ -92,11 +89,6 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "bench": (dict, type(None)),
 }
 """What is read of any run."""
-
-
-def _hash(record: Mapping[str, Json]) -> str:
-    text = json.dumps(record, sort_keys=True)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def weights_hash(model: str) -> str:
